@@ -1,0 +1,1 @@
+"""Arcana: users, roles and sign-in over REST and gRPC, from one set of services."""

@@ -1,0 +1,1 @@
+"""The vocabulary every room shares: refusals, access, parsing, paging, time, ids."""

@@ -1,0 +1,1 @@
+"""Adapters to the outside world, each small: database, cache, hashing, limits."""

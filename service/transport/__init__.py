@@ -1,0 +1,1 @@
+"""What all handlers of one door share, and the one table of refusals."""

@@ -1,0 +1,1 @@
+"""The REST door (Sanic): guard, answers, headers, documentation."""

@@ -1,0 +1,1 @@
+"""The gRPC door (grpclib): guard, answers, health, reflection."""
