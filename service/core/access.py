@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -15,6 +16,7 @@ BUILT_IN_ROLES = {
     USER: "Every registered person.",
     SERVICE: "A machine client; may introspect tokens.",
 }
+ROLE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,14 @@ class Self:
 
     def admits(self, actor: Actor, arguments: dict[str, Any]) -> bool:
         return actor.user_id is not None and str(actor.user_id) == str(arguments[self.argument])
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Only the service itself: the command line, or one service calling another."""
+
+    def admits(self, actor: Actor, arguments: dict[str, Any]) -> bool:
+        return actor.system
 
 
 P = ParamSpec("P")

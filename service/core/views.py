@@ -1,0 +1,20 @@
+"""What all answers share: how instants are written."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+
+def rfc3339(moment: datetime) -> str:
+    """``moment`` in UTC with microseconds and ``Z`` (RFC 3339 §5.6)."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+Instant = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
+
+
+class View(BaseModel):
+    """What goes out. Only fields named here can ever leave the service."""
+
+    model_config = ConfigDict(frozen=True)

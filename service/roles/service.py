@@ -1,0 +1,77 @@
+"""The rules about roles."""
+
+from service.core.access import ADMIN, BUILT_IN_ROLES, SYSTEM, Actor, Inside, Role, allow
+from service.core.parsing import Raw, parse
+from service.core.ports import Transactions
+from service.roles.errors import RoleBuiltIn, RoleTaken
+from service.roles.repository import RoleRepository
+from service.roles.schemas import CreateRole, RoleList, RoleView
+from service.users.service import UserService
+
+
+class RoleService:
+    """The rules about roles. ``actor`` is who asks; every method states who may."""
+
+    def __init__(
+        self, roles: RoleRepository, users: UserService, transactions: Transactions
+    ) -> None:
+        self._roles, self._users, self._begin = roles, users, transactions
+
+    @allow(Role(ADMIN))
+    async def list(self, actor: Actor) -> RoleList:
+        """Every role, by name."""
+        return RoleList(data=[RoleView.of(role) for role in await self._roles.all()])
+
+    @allow(Role(ADMIN))
+    async def create(self, actor: Actor, raw: Raw) -> RoleView:
+        """Raises: Invalid, RoleTaken."""
+        command = parse(CreateRole, raw)
+        return RoleView.of(await self._roles.add(command.name, command.description))
+
+    @allow(Role(ADMIN))
+    async def delete(self, actor: Actor, name: str) -> None:
+        """Delete a role; whoever held it holds it no longer, nor do their access tokens.
+
+        Raises:
+            RoleNotFound, RoleBuiltIn.
+        """
+        if name in BUILT_IN_ROLES:
+            raise RoleBuiltIn
+        async with self._begin():
+            role = await self._roles.get(name, lock=True)
+            await self._users.outdate_tokens(SYSTEM, await self._roles.holders(role))
+            await self._roles.delete(role)
+
+    @allow(Role(ADMIN))
+    async def grant(self, actor: Actor, user_id: str, name: str) -> None:
+        """Give a user a role; giving it again changes nothing.
+
+        Raises:
+            UserNotFound, RoleNotFound.
+        """
+        await self._users.get(actor, user_id)
+        async with self._begin():
+            role = await self._roles.get(name)
+            await self._users.grant_role(actor, user_id, role.name)
+
+    @allow(Role(ADMIN))
+    async def revoke(self, actor: Actor, user_id: str, name: str) -> None:
+        """Take a role from a user; taking one it does not hold changes nothing.
+
+        Raises:
+            UserNotFound, RoleNotFound, LastAdmin.
+        """
+        await self._users.get(actor, user_id)
+        await self._roles.get(name)
+        await self._users.revoke_role(actor, user_id, name)
+
+    @allow(Inside())
+    async def make_built_in(self, actor: Actor) -> None:
+        """Make the built-in roles that are missing."""
+        present = {role.name for role in await self._roles.all()}
+        for name, description in BUILT_IN_ROLES.items():
+            if name not in present:
+                try:
+                    await self._roles.add(name, description)
+                except RoleTaken:  # another instance started at the same moment
+                    continue

@@ -1,0 +1,266 @@
+"""Named queries over users, their roles and profiles."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from tortoise.exceptions import IntegrityError
+from tortoise.expressions import F
+from tortoise.queryset import QuerySet
+
+from service.core.access import ADMIN
+from service.core.clock import Clock, utc_now
+from service.core.ids import canonical
+from service.core.paging import EXACT_TOTAL, TOTAL_AGE, Slice
+from service.core.text import folded
+from service.infra.cache import Cache, Hit
+from service.infra.database import link_rows, unique_violation
+from service.roles.models import Role
+from service.users.errors import EmailTaken, LastAdmin, UserNotFound
+from service.users.models import SyncStatus, User, UserProfile, UserStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which users a list is about; ``term`` is a part of a name or an e-mail, in any case."""
+
+    status: UserStatus | None = None
+    term: str = ""
+    sync_status: SyncStatus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """A row to be: everything in its normal form already."""
+
+    name: str
+    email: str
+    password_hash: str | None = None
+    status: UserStatus = UserStatus.ACTIVE
+    email_verified: bool = False
+    profile: dict[str, str | None] | None = None
+    roles: tuple[str, ...] = ()
+
+
+class UserRepository:
+    """Users by id, e-mail, status and search, always in the order of their ids.
+
+    Every user that leaves here has its roles fetched.
+    """
+
+    def __init__(self, cache: Cache, clock: Clock = utc_now) -> None:
+        self._cache, self._clock = cache, clock
+
+    async def get(self, user_id: str | UUID, *, lock: bool = False) -> User:
+        """The user of that id; with ``lock`` nobody else changes the row before the commit.
+
+        Raises:
+            UserNotFound: there is none, or the id is not a canonical UUID.
+        """
+        user = await self.find_by_id(user_id, lock=lock)
+        if user is None:
+            raise UserNotFound
+        return user
+
+    async def find_by_id(self, user_id: str | UUID, *, lock: bool = False) -> User | None:
+        key = user_id if isinstance(user_id, UUID) else canonical(user_id)
+        if key is None:
+            return None
+        rows = User.filter(id=key)
+        return await (rows.select_for_update() if lock else rows).prefetch_related("roles").first()
+
+    async def find_by_email(self, email: str) -> User | None:
+        """The user of an address in its normal form."""
+        return await User.filter(email=email).prefetch_related("roles").first()
+
+    async def exists_by_email(self, email: str) -> bool:
+        return await User.filter(email=email).exists()
+
+    async def taken_among(self, emails: Iterable[str]) -> set[str]:
+        """Which of these addresses are registered already."""
+        found = await User.filter(email__in=list(emails)).values_list("email", flat=True)
+        return set(map(str, found))
+
+    async def role_names(self) -> set[str]:
+        return {role.name for role in await Role.all()}
+
+    async def find_by_status(
+        self, status: UserStatus, *, after: UUID | None = None, size: int
+    ) -> Slice[User]:
+        return await self.after(Match(status=status), after, size)
+
+    async def find_pending_sync(self, *, after: UUID | None = None, size: int) -> Slice[User]:
+        return await self.after(Match(sync_status=SyncStatus.PENDING), after, size)
+
+    async def search(self, term: str, *, page: int = 0, size: int = 10) -> Slice[User]:
+        return await self.page(Match(term=term), page, size)
+
+    async def page(self, match: Match, page: int, size: int) -> Slice[User]:
+        """A page by number, with the total."""
+        rows = await _matching(match).offset(page * size).limit(size).prefetch_related("roles")
+        total = await self.total(match)
+        return Slice(rows, total, more=(page + 1) * size < total and bool(rows))
+
+    async def after(self, match: Match, after: UUID | None, size: int) -> Slice[User]:
+        """The ``size`` users that follow ``after``; the last page costs what the first does."""
+        query = _matching(match)
+        if after is not None:
+            query = query.filter(id__gt=after)
+        rows = await query.limit(size + 1).prefetch_related("roles")
+        return Slice(rows[:size], None, more=len(rows) > size)
+
+    async def total(self, match: Match) -> int:
+        """How many match: exact to ``EXACT_TOTAL``, beyond that at most ``TOTAL_AGE`` s old."""
+        key = f"users:total:{match.status or ''}:{folded(match.term)}"
+        held = await self._cache.get(key)
+        if isinstance(held, Hit):
+            return int(str(held.value))
+        total = await _matching(match).count()
+        if total > EXACT_TOTAL:
+            await self._cache.set(key, total, ttl=timedelta(seconds=TOTAL_AGE))
+        return total
+
+    async def add(self, new: NewUser) -> User:
+        """Insert one user with its roles and profile; call it inside a transaction.
+
+        Raises:
+            EmailTaken: the unique index says so.
+        """
+        await self.save_all([new])
+        user = await self.find_by_email(new.email)
+        assert user is not None  # noqa: S101  # inserted just above, in this transaction
+        return user
+
+    async def save_all(self, news: Sequence[NewUser]) -> None:
+        """Insert many users with their roles and profiles; call it inside a transaction.
+
+        Raises:
+            EmailTaken: one of them is registered already; none is inserted.
+        """
+        now = self._clock()
+        users = [
+            User(
+                name=new.name,
+                email=new.email,
+                password_hash=new.password_hash,
+                search=_search_text(new.name, new.email),
+                status=new.status,
+                email_verified=new.email_verified,
+                created_at=now,
+                updated_at=now,
+            )
+            for new in news
+        ]
+        try:
+            await User.bulk_create(users)
+        except IntegrityError as error:
+            raise _translated(error) from None
+        profiles = [
+            UserProfile(user=user, created_at=now, updated_at=now, **new.profile)
+            for user, new in zip(users, news, strict=True)
+            if new.profile
+        ]
+        if profiles:
+            await UserProfile.bulk_create(profiles)
+        await self._give_roles(
+            [(u.id, name) for u, new in zip(users, news, strict=True) for name in new.roles]
+        )
+
+    async def _give_roles(self, pairs: list[tuple[UUID, str]]) -> None:
+        if not pairs:
+            return
+        ids = {role.name: role.id for role in await Role.filter(name__in={n for _, n in pairs})}
+        await link_rows(
+            "user_roles", ("user_id", "role_id"), [(user, ids[name]) for user, name in pairs]
+        )
+
+    async def save(self, user: User) -> None:
+        """Store a changed name, e-mail, status or verification.
+
+        Raises:
+            EmailTaken: the unique index says so.
+        """
+        user.search = _search_text(user.name, user.email)
+        user.updated_at = self._clock()
+        try:
+            await user.save(
+                update_fields=["name", "email", "search", "status", "email_verified", "updated_at"]
+            )
+        except IntegrityError as error:
+            raise _translated(error) from None
+
+    async def delete(self, user: User) -> None:
+        """Delete the row; its profile, roles and sessions go with it."""
+        await user.delete()
+
+    async def keep_an_admin(self, leaving: User) -> None:
+        """Make sure that an active admin remains when ``leaving`` is one no longer.
+
+        Holds the admin role's row until the commit, so that two admins can't remove each other
+        at once. Call it inside a transaction.
+
+        Raises:
+            LastAdmin: nobody else is an active admin.
+        """
+        if not (leaving.has_role(ADMIN) and leaving.status is UserStatus.ACTIVE):
+            return
+        await Role.filter(name=ADMIN).select_for_update().first()
+        if not await self.has_admin(besides=leaving.id):
+            raise LastAdmin
+
+    async def has_admin(self, besides: UUID | None = None) -> bool:
+        """Whether anybody (else) is an active admin."""
+        admins = User.filter(roles__name=ADMIN, status=UserStatus.ACTIVE)
+        return await (admins.exclude(id=besides) if besides else admins).exists()
+
+    async def grant(self, user: User, role_name: str) -> bool:
+        """Give a locked user a role; False when it held it before or there is no such role."""
+        role = await Role.filter(name=role_name).first()
+        if role is None or user.has_role(role_name):
+            return False
+        await user.roles.add(role)
+        return True
+
+    async def revoke(self, user: User, role_name: str) -> bool:
+        """Take a role from a locked user; False when it did not hold it."""
+        held = [role for role in user.roles if role.name == role_name]
+        if held:
+            await user.roles.remove(*held)
+        return bool(held)
+
+    async def outdate_tokens(self, user_ids: Iterable[UUID]) -> None:
+        """Have every access token given out so far to these users refused from the commit on."""
+        await User.filter(id__in=list(user_ids)).update(
+            token_epoch=F("token_epoch") + 1, updated_at=self._clock()
+        )
+
+    async def profile(self, user_id: UUID) -> UserProfile | None:
+        return await UserProfile.filter(user_id=user_id).first()
+
+    async def save_profile(self, user: User, changes: dict[str, str | None]) -> UserProfile:
+        """Change the given fields of a profile, made when there was none; lock the user first."""
+        profile = await self.profile(user.id) or UserProfile(user=user, created_at=self._clock())
+        profile.update_from_dict(changes)
+        profile.updated_at = self._clock()
+        await profile.save()
+        return profile
+
+
+def _search_text(name: str, email: str) -> str:
+    return f"{folded(name)}\n{folded(email)}"
+
+
+def _matching(match: Match) -> QuerySet[User]:
+    query = User.all().order_by("id")
+    if match.status is not None:
+        query = query.filter(status=match.status)
+    if match.sync_status is not None:
+        query = query.filter(sync_status=match.sync_status)
+    if match.term:
+        query = query.filter(search__contains=folded(match.term))
+    return query
+
+
+def _translated(error: IntegrityError) -> Exception:
+    return EmailTaken() if "email" in (unique_violation(error) or "") else error

@@ -1,0 +1,187 @@
+"""Commands and views of users."""
+
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from service.core.paging import PAGE_MAX, SIZE_MAX, PageQuery
+from service.core.parsing import Command
+from service.core.text import Email, Name, Number, clean_line, refuse_controls
+from service.core.views import Instant, View
+from service.users.models import User, UserProfile, UserStatus
+from service.users.passwords import Password, refuse_familiar
+
+BIO_MAX, URL_MAX, TERM_MAX = 1000, 500, 255
+
+
+def _status(value: Any) -> Any:
+    return UserStatus(value) if value in set(UserStatus) else value
+
+
+def _web_address(text: str) -> str:
+    if not text.isascii() or any(c.isspace() for c in text):
+        raise ValueError("Must be an http or https address, percent-encoded where needed.")
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018  # reading it refuses a bad port
+    except ValueError:
+        raise ValueError("Must be an http or https address.") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise ValueError("Must be an http or https address.")
+    return text
+
+
+def _paragraphs(text: str) -> str:
+    refuse_controls(text, besides="\n\r\t")
+    return text
+
+
+def _something(self: Any, but: str = "") -> None:
+    if not self.model_fields_set - {but}:
+        raise ValueError("Give at least one field to change.")
+
+
+Status = Annotated[UserStatus, BeforeValidator(_status)]
+WebAddress = Annotated[str, Field(max_length=URL_MAX), AfterValidator(_web_address)]
+Bio = Annotated[str, Field(max_length=BIO_MAX), AfterValidator(_paragraphs)]
+Phone = Annotated[str, StringConstraints(max_length=20, pattern=r"^\+[1-9][0-9]{1,14}$")]
+"""A telephone number as ITU-T E.164 writes it, with its plus sign."""
+
+
+class CreateUser(Command):
+    """A new account."""
+
+    name: Name
+    email: Email
+    password: Password
+
+    @field_validator("password")
+    @classmethod
+    def _is_not_about_the_person(cls, password: str, others: ValidationInfo) -> str:
+        refuse_familiar(password, others.data.get("email", ""), others.data.get("name", ""))
+        return password
+
+
+class UpdateUser(Command):
+    """A change of the given fields. Whoever changes their own e-mail gives their password too."""
+
+    name: Name = Field(default=None)
+    email: Email = Field(default=None)
+    current_password: Annotated[str, Field(max_length=4096)] = Field(default=None)
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        _something(self, but="current_password")
+        return self
+
+
+class SetStatus(Command):
+    """A new status for an account."""
+
+    status: Status
+
+
+class ListUsers(PageQuery):
+    """Which users are wanted: those of a status, those with ``q`` in name or e-mail."""
+
+    status: Status | None = Field(default=None)
+    q: Annotated[str, clean_line(TERM_MAX, least=0)] | None = Field(default=None)
+
+
+class StreamUsers(Command):
+    """As ListUsers, but ``size`` 0 streams every match."""
+
+    status: Status | None = None
+    q: Annotated[str, clean_line(TERM_MAX, least=0)] | None = None
+    page: Annotated[Number, Field(ge=0, le=PAGE_MAX)] = 0
+    size: Annotated[Number, Field(ge=0, le=SIZE_MAX)] = 0
+
+
+class UpdateProfile(Command):
+    """A change of the given fields of a profile; null clears one."""
+
+    avatar_url: WebAddress | None = None
+    bio: Bio | None = None
+    phone: Phone | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        _something(self)
+        return self
+
+
+class ImportedProfile(UpdateProfile):
+    """The profile of an imported person, which may be empty."""
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        return self
+
+
+class ImportedUser(Command):
+    """A person from another system: an account without a password."""
+
+    name: Name
+    email: Email
+    status: Status = UserStatus.ACTIVE
+    email_verified: bool = False
+    profile: ImportedProfile | None = None
+    roles: list[Annotated[str, Field(max_length=50)]] = Field(default_factory=list, max_length=50)
+
+
+class UserView(View):
+    """A user as clients see it."""
+
+    id: str
+    email: str
+    name: str
+    status: UserStatus
+    email_verified: bool
+    roles: list[str]
+    created_at: Instant
+    updated_at: Instant
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        """The view of a user whose roles have been fetched."""
+        return cls(
+            id=str(user.id),
+            email=user.email,
+            name=user.name,
+            status=user.status,
+            email_verified=user.email_verified,
+            roles=sorted(role.name for role in user.roles),
+            created_at=user.created_at,
+            updated_at=user.updated_at,
+        )
+
+
+class ProfileView(View):
+    """What a user tells about themselves; empty until something is told."""
+
+    user_id: str
+    avatar_url: str | None = None
+    bio: str | None = None
+    phone: str | None = None
+    updated_at: Instant | None = None
+
+    @classmethod
+    def of(cls, user_id: object, profile: UserProfile | None) -> Self:
+        if profile is None:
+            return cls(user_id=str(user_id))
+        return cls(
+            user_id=str(user_id),
+            avatar_url=profile.avatar_url,
+            bio=profile.bio,
+            phone=profile.phone,
+            updated_at=profile.updated_at,
+        )

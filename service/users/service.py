@@ -1,0 +1,233 @@
+"""The rules about users."""
+
+from collections.abc import AsyncIterator, Iterable
+from uuid import UUID
+
+from service.core.access import ADMIN, USER, Actor, Inside, Role, Self, allow
+from service.core.errors import Invalid
+from service.core.paging import Cursors, Page, Slice, pages
+from service.core.parsing import Raw, parse
+from service.core.ports import Limiter, PasswordHasher, SessionEnder, Transactions
+from service.core.rates import PASSWORD_CHECKS
+from service.users.errors import WrongPassword
+from service.users.models import User, UserStatus
+from service.users.repository import Match, NewUser, UserRepository
+from service.users.schemas import (
+    CreateUser,
+    ListUsers,
+    ProfileView,
+    SetStatus,
+    StreamUsers,
+    UpdateProfile,
+    UpdateUser,
+    UserView,
+)
+
+STREAM_BATCH = 200
+
+
+class UserService:
+    """The rules about users. ``actor`` is who asks; every method states who may."""
+
+    def __init__(
+        self,
+        users: UserRepository,
+        transactions: Transactions,
+        hasher: PasswordHasher,
+        sessions: SessionEnder,
+        limiter: Limiter,
+        cursors: Cursors,
+    ) -> None:
+        self._users, self._begin, self._hasher = users, transactions, hasher
+        self._sessions, self._limiter, self._cursors = sessions, limiter, cursors
+
+    @allow(Role(ADMIN))
+    async def create(self, actor: Actor, raw: Raw) -> UserView:
+        """Make an account that can log in at once.
+
+        Raises:
+            Invalid, EmailTaken, Unavailable.
+        """
+        command = parse(CreateUser, raw)
+        password_hash = await self._hasher.hash(command.password)
+        new = NewUser(command.name, command.email, password_hash, roles=(USER,))
+        async with self._begin():
+            return UserView.of(await self._users.add(new))
+
+    @allow(Self("user_id"), Role(ADMIN))
+    async def get(self, actor: Actor, user_id: str) -> UserView:
+        """Raises: UserNotFound."""
+        return UserView.of(await self._users.get(user_id))
+
+    @allow(Role(ADMIN))
+    async def list(self, actor: Actor, raw: Raw) -> Page[UserView]:
+        """A page of users in the order of their ids, by number or, with ``cursor``, by keyset.
+
+        Raises:
+            Invalid.
+        """
+        query = parse(ListUsers, raw)
+        match = Match(query.status, query.q or "")
+        if query.cursor is not None:
+            after = self._cursors.open(query.cursor)
+            return self._page(query, await self._users.after(match, after, query.size))
+        return self._page(query, await self._users.page(match, query.page, query.size))
+
+    def _page(self, query: ListUsers, found: Slice[User]) -> Page[UserView]:
+        page: Page[UserView] = Page(
+            data=[UserView.of(user) for user in found.rows],
+            size=query.size,
+            next_cursor=self._cursors.seal(found.rows[-1].id) if found.more else None,
+        )
+        if found.total is not None:
+            page.page, page.total = query.page, found.total
+            page.total_pages = pages(found.total, query.size)
+        return page
+
+    @allow(Role(ADMIN))
+    def stream(self, actor: Actor, raw: Raw) -> AsyncIterator[UserView]:
+        """Every match in the order of ids, a batch at a time; with a ``size`` just that page.
+
+        Raises:
+            Invalid.
+        """
+        query = parse(StreamUsers, raw)
+        match = Match(query.status, query.q or "")
+        return self._one_page(match, query) if query.size else self._every(match)
+
+    async def _one_page(self, match: Match, query: StreamUsers) -> AsyncIterator[UserView]:
+        for user in (await self._users.page(match, query.page, query.size)).rows:
+            yield UserView.of(user)
+
+    async def _every(self, match: Match) -> AsyncIterator[UserView]:
+        after, more = None, True
+        while more:
+            found = await self._users.after(match, after, STREAM_BATCH)
+            for user in found.rows:
+                yield UserView.of(user)
+                after = user.id
+            more = found.more
+
+    @allow(Self("user_id"), Role(ADMIN))
+    async def update(self, actor: Actor, user_id: str, raw: Raw) -> UserView:
+        """Change the given fields; a changed e-mail is unverified again.
+
+        Whoever changes their own e-mail proves with the password that it is really them, so that
+        a stolen access token can't take the account over.
+
+        Raises:
+            Invalid, UserNotFound, EmailTaken, WrongPassword, Limited, Unavailable.
+        """
+        change = parse(UpdateUser, raw)
+        await self._prove_identity(actor, await self._users.get(user_id), change)
+        async with self._begin():
+            user = await self._users.get(user_id, lock=True)
+            if "email" in change.changes and change.email != user.email:
+                user.email, user.email_verified = change.email, False
+            if "name" in change.changes:
+                user.name = change.name
+            await self._users.save(user)
+        return UserView.of(user)
+
+    async def _prove_identity(self, actor: Actor, user: User, change: UpdateUser) -> None:
+        """Raises: Invalid, WrongPassword, Limited, Unavailable."""
+        if "email" not in change.changes or change.email == user.email or actor.user_id != user.id:
+            return
+        if "current_password" not in change.changes:
+            raise Invalid({"current_password": ["Required to change your own e-mail."]})
+        await PASSWORD_CHECKS.hit(self._limiter, str(user.id))
+        if not await self._hasher.verify(user.password_hash, change.current_password):
+            raise WrongPassword
+
+    @allow(Role(ADMIN))
+    async def set_status(self, actor: Actor, user_id: str, raw: Raw) -> UserView:
+        """Make an account active, inactive or suspended; only the active keep their sessions.
+
+        Raises:
+            Invalid, UserNotFound, LastAdmin.
+        """
+        status = parse(SetStatus, raw).status
+        async with self._begin():
+            user = await self._users.get(user_id, lock=True)
+            if status is not UserStatus.ACTIVE:
+                await self._users.keep_an_admin(leaving=user)
+                await self._sessions.end_all(user.id, why=f"user_{status}")
+            user.status = status
+            await self._users.save(user)
+        return UserView.of(user)
+
+    @allow(Role(ADMIN))
+    async def delete(self, actor: Actor, user_id: str) -> None:
+        """Delete an account with its profile, roles and sessions; its e-mail is free again.
+
+        Raises:
+            UserNotFound, LastAdmin.
+        """
+        async with self._begin():
+            user = await self._users.get(user_id, lock=True)
+            await self._users.keep_an_admin(leaving=user)
+            await self._users.delete(user)
+
+    @allow(Role(ADMIN))
+    async def grant_role(self, actor: Actor, user_id: str, name: str) -> None:
+        """Give a user an existing role; the access tokens given out before are refused from now on.
+
+        Raises:
+            UserNotFound.
+        """
+        async with self._begin():
+            user = await self._users.get(user_id, lock=True)
+            if await self._users.grant(user, name):
+                await self._users.outdate_tokens([user.id])
+
+    @allow(Role(ADMIN))
+    async def revoke_role(self, actor: Actor, user_id: str, name: str) -> None:
+        """Take a role from a user; the access tokens given out before are refused from now on.
+
+        Raises:
+            UserNotFound, LastAdmin.
+        """
+        async with self._begin():
+            user = await self._users.get(user_id, lock=True)
+            if name == ADMIN:
+                await self._users.keep_an_admin(leaving=user)
+            if await self._users.revoke(user, name):
+                await self._users.outdate_tokens([user.id])
+
+    @allow(Inside())
+    async def outdate_tokens(self, actor: Actor, user_ids: Iterable[UUID]) -> None:
+        """Have every access token given out so far to these users refused from the commit on."""
+        await self._users.outdate_tokens(user_ids)
+
+    @allow(Self("user_id"), Role(ADMIN))
+    async def profile(self, actor: Actor, user_id: str) -> ProfileView:
+        """Raises: UserNotFound."""
+        user = await self._users.get(user_id)
+        return ProfileView.of(user.id, await self._users.profile(user.id))
+
+    @allow(Self("user_id"), Role(ADMIN))
+    async def update_profile(self, actor: Actor, user_id: str, raw: Raw) -> ProfileView:
+        """Change the given fields of a profile; null clears one.
+
+        Raises:
+            Invalid, UserNotFound.
+        """
+        changes = parse(UpdateProfile, raw).changes
+        async with self._begin():
+            user = await self._users.get(user_id, lock=True)
+            return ProfileView.of(user.id, await self._users.save_profile(user, changes))
+
+    @allow(Inside())
+    async def make_first_admin(self, actor: Actor, raw: Raw) -> UserView | None:
+        """Make an active admin unless there is one already.
+
+        Raises:
+            Invalid, EmailTaken, Unavailable.
+        """
+        if await self._users.has_admin():
+            return None
+        command = parse(CreateUser, raw)
+        password_hash = await self._hasher.hash(command.password)
+        new = NewUser(command.name, command.email, password_hash, roles=(USER, ADMIN))
+        async with self._begin():
+            return UserView.of(await self._users.add(new))
