@@ -24,23 +24,15 @@ class Wire:
 
 WIRE: Mapping[Kind, Wire] = MappingProxyType(
     {
-        Kind.INVALID: Wire(
-            HTTPStatus.BAD_REQUEST, Status.INVALID_ARGUMENT, "Bad Request"
-        ),
-        Kind.UNAUTHENTICATED: Wire(
-            HTTPStatus.UNAUTHORIZED, Status.UNAUTHENTICATED, "Unauthorized"
-        ),
-        Kind.FORBIDDEN: Wire(
-            HTTPStatus.FORBIDDEN, Status.PERMISSION_DENIED, "Forbidden"
-        ),
+        Kind.INVALID: Wire(HTTPStatus.BAD_REQUEST, Status.INVALID_ARGUMENT, "Bad Request"),
+        Kind.UNAUTHENTICATED: Wire(HTTPStatus.UNAUTHORIZED, Status.UNAUTHENTICATED, "Unauthorized"),
+        Kind.FORBIDDEN: Wire(HTTPStatus.FORBIDDEN, Status.PERMISSION_DENIED, "Forbidden"),
         Kind.NOT_FOUND: Wire(HTTPStatus.NOT_FOUND, Status.NOT_FOUND, "Not Found"),
         Kind.NOT_ALLOWED: Wire(
             HTTPStatus.METHOD_NOT_ALLOWED, Status.UNIMPLEMENTED, "Method Not Allowed"
         ),
         Kind.CONFLICT: Wire(HTTPStatus.CONFLICT, Status.ALREADY_EXISTS, "Conflict"),
-        Kind.WRONG_STATE: Wire(
-            HTTPStatus.CONFLICT, Status.FAILED_PRECONDITION, "Conflict"
-        ),
+        Kind.WRONG_STATE: Wire(HTTPStatus.CONFLICT, Status.FAILED_PRECONDITION, "Conflict"),
         Kind.PRECONDITION: Wire(
             HTTPStatus.PRECONDITION_FAILED,
             Status.FAILED_PRECONDITION,
