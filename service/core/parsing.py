@@ -66,6 +66,8 @@ def read_json(text: bytes) -> object:
             object_pairs_hook=_no_duplicates,
             parse_constant=_no_constant,
         )
+        if b"\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()  # fails on half of a surrogate pair
     except (ValueError, RecursionError):
         raise Invalid(message="The body is not valid JSON.") from None
     return value

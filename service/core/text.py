@@ -57,6 +57,7 @@ def refuse_controls(text: str, *, besides: str = "") -> None:
 def folded(text: str) -> str:
     """``text`` without case and accents, for search alike on every database."""
     bare = unicodedata.normalize("NFKD", text.casefold())
+    bare = unicodedata.normalize("NFKD", bare.casefold())  # what decomposed into capitals, as 𝓐 does
     return unicodedata.normalize("NFC", "".join(c for c in bare if not unicodedata.combining(c)))
 
 
