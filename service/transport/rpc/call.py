@@ -1,0 +1,72 @@
+"""The call under way: its id, who makes it, and until when it may run."""
+
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from multidict import MultiDict
+
+from service.core.access import Actor
+from service.transport.credentials import bearer_token
+from service.transport.request_ids import request_id
+
+Authenticate = Callable[[Actor, str], Awaitable[Actor]]
+"""Who an access token speaks for; the visitor given keeps its address. Raises InvalidToken."""
+
+Metadata = MultiDict[Any]
+
+_current: ContextVar["Call"] = ContextVar("arcana_rpc_call")
+
+
+@dataclass(slots=True)
+class Call:
+    """One gRPC call. ``initial`` is the metadata sent before its first answer."""
+
+    method: str
+    metadata: Metadata
+    address: str
+    authenticate: Authenticate
+    request_id: str = ""
+    initial: dict[str, str] = field(default_factory=dict)
+    _actor: Actor | None = None
+
+    def __post_init__(self) -> None:
+        self.request_id = request_id(self.metadata.getall("x-request-id", []))
+        self.initial["x-request-id"] = self.request_id
+
+    def begin(self) -> None:
+        """Make this the call of the running task."""
+        _current.set(self)
+
+    @property
+    def visitor(self) -> Actor:
+        """The caller without a name; the ``authorization`` metadata is not looked at."""
+        return Actor(address=self.address)
+
+    async def actor(self) -> Actor:
+        """Raises: InvalidToken, and whatever else ``authenticate`` raises."""
+        if self._actor is None:
+            token = bearer_token(self.metadata.getall("authorization", []))
+            visitor = self.visitor
+            self._actor = visitor if token is None else await self.authenticate(visitor, token)
+        return self._actor
+
+
+def call() -> Call:
+    """The call that the running task serves."""
+    return _current.get()
+
+
+async def actor() -> Actor:
+    """Whoever makes this call, resolved once; anonymous without ``authorization`` metadata.
+
+    Raises:
+        InvalidToken: the metadata is there and not a good bearer token.
+    """
+    return await call().actor()
+
+
+def visitor() -> Actor:
+    """The caller of a public method, whatever ``authorization`` says."""
+    return call().visitor

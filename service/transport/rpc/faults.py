@@ -1,0 +1,52 @@
+"""Calls that fail before or beside any service."""
+
+from typing import ClassVar
+
+from grpclib.const import Status
+
+
+class Fault(Exception):
+    """A failure of the call itself, which only this door knows; ``code`` as refusals have it."""
+
+    status: ClassVar[Status]
+    code: ClassVar[str]
+    message: ClassVar[str]
+
+
+class BadHeader(Fault):
+    """A deadline or binary metadata that cannot be read."""
+
+    status, code = Status.INVALID_ARGUMENT, "invalid_request"
+    message = "The grpc-timeout header or a binary metadata header is malformed."
+
+
+class UnknownMethod(Fault):
+    status, code, message = Status.UNIMPLEMENTED, "unimplemented", "No such method."
+
+
+class UnknownService(Fault):
+    """Health was asked of a service that is not at this door."""
+
+    status, code, message = Status.NOT_FOUND, "service_not_found", "No such service."
+
+
+class Malformed(Fault):
+    """A message that is cut short, missing or not of its type."""
+
+    status, code = Status.INTERNAL, "malformed_message"
+    message = "The request message is malformed."
+
+
+class Compressed(Fault):
+    status, code = Status.UNIMPLEMENTED, "compressed"
+    message = "Compressed messages are not supported. Send them with the identity encoding."
+
+
+class TooLarge(Fault):
+    status, code = Status.RESOURCE_EXHAUSTED, "too_large"
+    message = "The request is larger than the limit."
+
+
+class DeadlineExceeded(Fault):
+    status, code = Status.DEADLINE_EXCEEDED, "deadline_exceeded"
+    message = "Deadline exceeded."

@@ -1,0 +1,76 @@
+"""``grpc.health.v1``: whether this worker serves."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from datetime import timedelta
+
+from grpclib.health.v1.health_grpc import HealthBase
+from grpclib.health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpclib.server import Stream
+
+from service.core.errors import Unavailable
+from service.transport.rpc.faults import UnknownService
+
+Readiness = Callable[[], Awaitable[bool]]
+"""Whether the service can do its work now; cheap, for every probe and watcher asks it."""
+HealthStream = Stream[HealthCheckRequest, HealthCheckResponse]
+
+_log = logging.getLogger("arcana.rpc")
+_SERVING, _NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
+
+
+class HealthRpc(HealthBase):
+    """Tells the health of the whole ("") and of each service, which is the same."""
+
+    def __init__(
+        self, services: Collection[str], readiness: Readiness, *, every: timedelta
+    ) -> None:
+        self._services, self._readiness = {"", *services}, readiness
+        self._every, self._stopping = every.total_seconds(), asyncio.Event()
+
+    def stop(self) -> None:
+        """Say from now on that nothing is served; watchers are told at once, then let go."""
+        self._stopping.set()
+
+    async def Check(self, stream: HealthStream) -> None:
+        """Raises: UnknownService."""
+        request = await stream.recv_message()
+        assert request is not None
+        if request.service not in self._services:
+            raise UnknownService
+        await stream.send_message(HealthCheckResponse(status=await self._status()))
+
+    async def Watch(self, stream: HealthStream) -> None:
+        """Tell the status now and whenever it changes.
+
+        Raises:
+            Unavailable: the server stops, so the watcher may ask another one.
+        """
+        request = await stream.recv_message()
+        assert request is not None
+        known, told = request.service in self._services, None
+        while True:
+            now = await self._status() if known else HealthCheckResponse.SERVICE_UNKNOWN
+            if now != told:
+                await stream.send_message(HealthCheckResponse(status=now))
+                told = now
+            if self._stopping.is_set():
+                raise Unavailable
+            await self._pause()
+
+    async def _pause(self) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), self._every)
+        except TimeoutError:
+            pass
+
+    async def _status(self) -> HealthCheckResponse.ServingStatus.ValueType:
+        return _SERVING if not self._stopping.is_set() and await self._ready() else _NOT_SERVING
+
+    async def _ready(self) -> bool:
+        try:
+            return await self._readiness()
+        except Exception as error:  # noqa: BLE001  # what cannot be asked is not ready
+            _log.warning("Readiness unknown", extra={"error": type(error).__name__})
+            return False
