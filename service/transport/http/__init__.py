@@ -1,1 +1,1 @@
-"""The REST door (Sanic): guard, answers, headers, documentation."""
+"""What all REST handlers share."""

@@ -1,0 +1,223 @@
+"""The OpenAPI 3.1 document, made from the routes of an application."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from service.core.access import Anyone, Role, Rule, Self, SignedIn
+from service.core.errors import (
+    Forbidden,
+    Invalid,
+    InvalidToken,
+    Kind,
+    MissingToken,
+    Refusal,
+    Unavailable,
+)
+from service.transport.errors import BUG, INTERNAL_CODE, WIRE, Wire
+from service.transport.http.bodies import FORM, UnsupportedMediaType
+from service.transport.http.errors import PROBLEM
+from service.transport.http.openapi_schemas import Schemas
+from service.transport.http.operations import Operation, operation_of
+from service.transport.http.requests import App
+from service.transport.http.routes import plain
+
+Json = dict[str, Any]
+JSON = "application/json"
+_ABOUT = (
+    "User management and authentication. Every refusal has one shape; switch on its `code`. "
+    "The same operations are offered over gRPC."
+)
+_PATH_PARAMETERS: dict[str, Json] = {
+    "user_id": {
+        "description": "The user's id, a UUID in its canonical form.",
+        "schema": {"type": "string", "format": "uuid"},
+    },
+    "name": {"description": "The role's name.", "schema": {"type": "string"}},
+}
+_HEADERS: dict[str, Json] = {
+    "X-Request-ID": {
+        "description": "Names this request; the caller's own where it sent a sane one.",
+        "schema": {"type": "string", "maxLength": 128},
+    },
+    "Location": {
+        "description": "Where the new thing is.",
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Retry-After": {
+        "description": "Whole seconds to wait.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "WWW-Authenticate": {
+        "description": "The scheme to authenticate with.",
+        "schema": {"type": "string"},
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """An operation where it can be called."""
+
+    operation: Operation
+    method: str
+    path: str
+    tag: str
+
+
+def routed(app: App) -> Iterator[Routed]:
+    """Every operation of ``app``, once for each method but HEAD."""
+    for route in app.router.routes:
+        facts = operation_of(route.handler)
+        if facts is None:
+            continue
+        tag = route.name.split(".")[1]
+        for method in sorted(route.methods - {"HEAD"}):
+            yield Routed(facts, method.lower(), plain(route.path), tag)
+
+
+def document(app: App, version: str) -> Json:
+    """The whole document. Order is fixed, so that two of them can be compared."""
+    found = sorted(routed(app), key=lambda each: (each.tag, each.path, each.method))
+    schemas = Schemas([each.operation for each in found])
+    paths: dict[str, Json] = {}
+    for each in found:
+        path = each.path.replace("<", "{").replace(">", "}")
+        paths.setdefault(path, {})[each.method] = _operation(each, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Arcana",
+            "version": version,
+            "description": _ABOUT,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}],
+        "tags": [{"name": tag} for tag in sorted({each.tag for each in found})],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.definitions,
+            "responses": {_key(wire): _refusal_response(wire) for wire in (*WIRE.values(), BUG)},
+            "headers": _HEADERS,
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "The access token that log-in or refresh gave.",
+                }
+            },
+        },
+    }
+
+
+def _operation(each: Routed, schemas: Schemas) -> Json:
+    facts, again = each.operation, each.method == "put" and each.operation.id.startswith("update")
+    described: Json = {
+        "operationId": facts.id + ("ByPut" if again else ""),
+        "summary": facts.summary + (" (the same as PATCH)" if again else ""),
+        "description": f"Who may: {who(facts.policy)}.",
+        "tags": [each.tag],
+        "responses": _responses(facts, schemas),
+    }
+    if Anyone() in facts.policy:
+        described["security"] = [{}, {"bearer": []}] if len(facts.policy) > 1 else []
+    if parameters := _parameters(each, schemas):
+        described["parameters"] = parameters
+    if facts.body is not None:
+        content = {"schema": schemas.reference(facts.body)}
+        forms = (JSON, FORM) if facts.form else (JSON,)
+        described["requestBody"] = {"required": True, "content": dict.fromkeys(forms, content)}
+    return described
+
+
+def who(policy: tuple[Rule, ...]) -> str:
+    """A policy in words."""
+    return " or ".join(_who(rule) for rule in policy)
+
+
+def _who(rule: Rule) -> str:
+    match rule:
+        case Anyone():
+            return "anyone"
+        case SignedIn():
+            return "whoever is signed in"
+        case Self():
+            return "the user itself"
+        case Role(name):
+            return f"whoever has the role `{name}`"
+    raise TypeError(f"No words for {rule!r}.")
+
+
+def _parameters(each: Routed, schemas: Schemas) -> list[Json]:
+    in_path = [
+        {"name": name, "in": "path", "required": True, **_PATH_PARAMETERS[name]}
+        for name in re.findall(r"<(\w+)>", each.path)
+    ]
+    if each.operation.query is None:
+        return in_path
+    return in_path + schemas.parameters(each.operation.query)
+
+
+def _responses(facts: Operation, schemas: Schemas) -> Json:
+    good: Json = {"description": "Done.", "headers": {"X-Request-ID": _header("X-Request-ID")}}
+    if facts.status == 201:
+        good["headers"]["Location"] = _header("Location")
+    if facts.view is not None:
+        good["content"] = {JSON: {"schema": schemas.reference(facts.view)}}
+    codes: dict[Wire, list[str]] = {}
+    for kind, code in refusals(facts):
+        codes.setdefault(WIRE[kind], []).append(code)
+    codes[BUG] = [INTERNAL_CODE]
+    by_status: dict[str, Json] = {}
+    for wire in sorted(codes, key=lambda wire: wire.http):
+        words = ", ".join(f"`{code}`" for code in codes[wire])
+        before = by_status.get(str(int(wire.http)))
+        words = f"{before['description']}, {words}" if before else words
+        by_status[str(int(wire.http))] = {
+            "$ref": f"#/components/responses/{_key(wire)}",
+            "description": words,
+        }
+    return {str(facts.status): good, **by_status}
+
+
+def refusals(facts: Operation) -> Iterator[tuple[Kind, str]]:
+    """The kinds and codes of all that can be refused, each once: declared ones and implied ones."""
+    implied: list[type[Refusal]] = [Unavailable]
+    if Anyone() not in facts.policy:
+        implied += [MissingToken, InvalidToken]
+        if SignedIn() not in facts.policy:
+            implied.append(Forbidden)
+    if facts.body is not None or facts.query is not None:
+        implied.append(Invalid)
+    if facts.body is not None:
+        implied.append(UnsupportedMediaType)
+        yield Kind.TOO_LARGE, "too_large"
+    for refusal in dict.fromkeys([*implied, *facts.refusals]):
+        yield refusal.kind, refusal.code
+
+
+def _refusal_response(wire: Wire) -> Json:
+    headers = {"X-Request-ID": _header("X-Request-ID")}
+    if wire.http in (429, 503):
+        headers["Retry-After"] = _header("Retry-After")
+    if wire.http == 401:
+        headers["WWW-Authenticate"] = _header("WWW-Authenticate")
+    return {
+        "description": wire.error,
+        "headers": headers,
+        "content": {
+            JSON: {"schema": {"$ref": "#/components/schemas/Refusal"}},
+            PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}},
+        },
+    }
+
+
+def _header(name: str) -> Json:
+    return {"$ref": f"#/components/headers/{name}"}
+
+
+def _key(wire: Wire) -> str:
+    return wire.error.replace(" ", "")

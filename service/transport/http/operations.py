@@ -1,0 +1,70 @@
+"""What a route says about itself, beside its handler, for the OpenAPI document."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from service.core.access import Anyone, Rule
+from service.core.errors import Refusal
+from service.core.parsing import Command
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """The facts of one operation.
+
+    ``policy`` is the service method's own, so the document can't promise another; the refusals
+    that follow from it, and from there being a body or a query, need no mention.
+    """
+
+    id: str
+    summary: str
+    method: Callable[..., Any] | None
+    policy: tuple[Rule, ...]
+    status: int
+    view: type[BaseModel] | None
+    body: type[Command] | None
+    form: bool
+    query: type[Command] | None
+    sparse: bool
+    refusals: tuple[type[Refusal], ...]
+
+
+def operation(
+    name: str,
+    summary: str,
+    method: Callable[..., Any] | None = None,
+    *,
+    policy: tuple[Rule, ...] = (Anyone(),),
+    status: int = 200,
+    view: type[BaseModel] | None = None,
+    body: type[Command] | None = None,
+    form: bool = False,
+    query: type[Command] | None = None,
+    sparse: bool = False,
+    refusals: tuple[type[Refusal], ...] = (),
+) -> Callable[[Handler], Handler]:
+    """Say what a handler offers; ``method`` is the service method that it calls.
+
+    ``form`` means that the body may come as a form too, ``sparse`` that the view leaves out what
+    is None. Without ``view`` the answer is empty.
+    """
+    rules = policy if method is None else method.__policy__  # type: ignore[attr-defined]  # by allow
+    facts = Operation(
+        name, summary, method, rules, status, view, body, form, query, sparse, refusals
+    )
+
+    def declare(handler: Handler) -> Handler:
+        handler.__operation__ = facts  # type: ignore[attr-defined]  # read by operation_of
+        return handler
+
+    return declare
+
+
+def operation_of(handler: object) -> Operation | None:
+    """What was declared of ``handler``, if anything."""
+    return getattr(handler, "__operation__", None)

@@ -1,0 +1,35 @@
+"""Requests with a checked id, and the types of this door's Sanic."""
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+from sanic import Sanic
+from sanic.config import Config
+from sanic.exceptions import BadURL
+from sanic.request import Request as SanicRequest
+
+from service.transport.request_ids import request_id
+
+App = Sanic[Config, SimpleNamespace]
+
+
+class Request(SanicRequest[App, SimpleNamespace]):
+    """A request that knows when it began; its id is sane whatever the caller sent."""
+
+    def __init__(self, url_bytes: bytes, *args: Any, **kwargs: Any) -> None:
+        self.began = time.perf_counter()
+        self._checked_id: str | None = None
+        try:
+            super().__init__(url_bytes, *args, **kwargs)
+        except BadURL:
+            if kwargs.get("method") != "NONE":
+                raise
+            # Sanic parses the bad target once more to refuse it; without this it hangs up instead.
+            super().__init__(b"*", *args, **kwargs)
+
+    @property
+    def id(self) -> str:
+        if self._checked_id is None:
+            self._checked_id = request_id(self.headers.getall("x-request-id", []))
+        return self._checked_id
