@@ -76,7 +76,7 @@ class LogoutRequest(betterproto.Message):
 class IntrospectRequest(betterproto.Message):
     token: str = betterproto.string_field(1)
     token_type_hint: Optional[str] = betterproto.string_field(2, optional=True)
-    """access_token" or "refresh_token"; a hint only (RFC 7662 §2.1)."""
+    """A hint only (RFC 7662 §2.1)."""
 
 
 @dataclass(eq=False, repr=False)
@@ -85,7 +85,7 @@ class IntrospectResponse(betterproto.Message):
 
     active: bool = betterproto.bool_field(1)
     token_type: Optional[str] = betterproto.string_field(2, optional=True)
-    """access_token" or "refresh_token"."""
+    """Always "Bearer"."""
 
     sub: Optional[str] = betterproto.string_field(3, optional=True)
     """The id of the user the token speaks for."""
