@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
         try:
             generate(made)
         except subprocess.CalledProcessError as failure:
-            print(failure.output, file=sys.stderr)
+            sys.stderr.write(failure.output)
             return failure.returncode or 1
         if check:
             return report(stale(made))
@@ -82,7 +82,7 @@ def stale(made: Path) -> list[str]:
 
 def report(names: list[str]) -> int:
     for name in names:
-        print(f"protos/arcana_protos/{name} is not what the .proto files make: run 'make protos'")
+        sys.stdout.write(f"arcana_protos/{name} is not what the sources make: run 'make protos'\n")
     return 1 if names else 0
 
 
@@ -130,7 +130,7 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def run(*command: object) -> None:
-    subprocess.run(
+    subprocess.run(  # noqa: S603  # commands of our own
         [str(part) for part in command],
         check=True,
         text=True,

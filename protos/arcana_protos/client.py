@@ -1,0 +1,174 @@
+"""A small async client of Arcana: log in once, then call."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from betterproto import Message, ServiceStub
+from grpclib.client import Channel
+from grpclib.encoding.proto import ProtoCodec
+from grpclib.events import SendRequest, listen
+
+from arcana_protos import auth, role, user
+from arcana_protos.errors import ArcanaError, StatusDetails, Unauthenticated, typed_errors
+
+T = TypeVar("T", bound=Message)
+Renew = Callable[[str | None], Awaitable[bool]]
+
+_PUBLIC = frozenset(f"/arcana.auth.AuthService/{name}" for name in ("Register", "Login", "Refresh"))
+
+
+class ArcanaClient:
+    """One connection to Arcana, with a stub for each service.
+
+    The access token goes with every call that needs one. When it has expired, the refresh token
+    is traded for a new pair, once for however many calls found out, and each call is made again;
+    ``tokens`` is the pair of the moment. ``timeout`` is in seconds and holds for calls with one
+    answer.
+
+        async with ArcanaClient("localhost", 50051) as arcana:
+            await arcana.log_in("ada@example.com", password)
+            user = await arcana.users.get_user(GetUserRequest(id=...))
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | bool = False,
+        tokens: auth.TokenResponse | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        self.tokens = tokens
+        self._renewing = asyncio.Lock()
+        self._channel = Channel(
+            host,
+            port,
+            ssl=tls or None,
+            codec=ProtoCodec(),
+            status_details_codec=StatusDetails(),
+        )
+        listen(self._channel, SendRequest, self._add_token)
+        self.auth = _Auth(self._channel, self._token, self._renew, timeout)
+        self.users = _Users(self._channel, self._token, self._renew, timeout)
+        self.roles = _Roles(self._channel, self._token, self._renew, timeout)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._channel.close()
+
+    async def log_in(self, email: str, password: str) -> auth.TokenResponse:
+        """Begin a session and keep its tokens.
+
+        Raises:
+            Unauthenticated, Limited, Unavailable.
+        """
+        request = auth.LoginRequest(email=email, password=password)
+        self.tokens = await self.auth.login(request)
+        return self.tokens
+
+    async def log_out(self, *, everywhere: bool = False) -> None:
+        """End the session, or all of the user's, and forget the tokens.
+
+        Raises:
+            Unauthenticated: it had ended already.
+        """
+        await self.auth.logout(auth.LogoutRequest(all=everywhere))
+        self.tokens = None
+
+    async def _add_token(self, event: SendRequest) -> None:
+        """Here rather than in the stubs, whose metadata a call's own would replace."""
+        token = self._token()
+        if token and event.method_name not in _PUBLIC and "authorization" not in event.metadata:
+            event.metadata["authorization"] = f"Bearer {token}"
+
+    def _token(self) -> str | None:
+        return self.tokens.access_token if self.tokens else None
+
+    async def _renew(self, refused: str | None) -> bool:
+        """Whether there is another token than the ``refused`` one by now."""
+        async with self._renewing:
+            if self.tokens is None or self.tokens.access_token != refused:
+                return self.tokens is not None
+            request = auth.RefreshRequest(refresh_token=self.tokens.refresh_token)
+            try:
+                self.tokens = await self.auth.refresh(request)
+            except Unauthenticated:
+                return False
+            return True
+
+
+class _Calls(ServiceStub):
+    """Stubs that raise typed errors, and call again once when the access token has expired."""
+
+    def __init__(
+        self, channel: Channel, token: Callable[[], str | None], renew: Renew, timeout: float
+    ) -> None:
+        super().__init__(channel)
+        self._token, self._renew, self._timeout = token, renew, timeout
+
+    async def _unary_unary(
+        self, route: str, request: Any, response_type: type[T], **options: Any
+    ) -> T:
+        if options.get("timeout") is None and options.get("deadline") is None:
+            options["timeout"] = self._timeout
+        used = self._token()
+        try:
+            return await self._one(route, request, response_type, options)
+        except Unauthenticated as error:
+            if not await self._is_renewed(error, route, used):
+                raise
+        return await self._one(route, request, response_type, options)
+
+    async def _one(self, route: str, request: Any, kind: type[T], options: dict[str, Any]) -> T:
+        with typed_errors():
+            return await super()._unary_unary(route, request, kind, **options)
+
+    async def _unary_stream(
+        self, route: str, request: Any, response_type: type[T], **options: Any
+    ) -> AsyncIterator[T]:
+        used, begun = self._token(), False
+        try:
+            async for message in self._many(route, request, response_type, options):
+                begun = True
+                yield message
+            return
+        except Unauthenticated as error:
+            if begun or not await self._is_renewed(error, route, used):
+                raise
+        async for message in self._many(route, request, response_type, options):
+            yield message
+
+    async def _many(
+        self, route: str, request: Any, kind: type[T], options: dict[str, Any]
+    ) -> AsyncIterator[T]:
+        with typed_errors():
+            async for message in super()._unary_stream(route, request, kind, **options):
+                yield message
+
+    async def _is_renewed(self, error: ArcanaError, route: str, used: str | None) -> bool:
+        if error.code != "invalid_token" or route in _PUBLIC:
+            return False
+        return await self._renew(used)
+
+
+class _Auth(_Calls, auth.AuthServiceStub):
+    """``arcana.auth.AuthService``."""
+
+
+class _Users(_Calls, user.UserServiceStub):
+    """``arcana.user.UserService``."""
+
+
+class _Roles(_Calls, role.RoleServiceStub):
+    """``arcana.role.RoleService``."""
