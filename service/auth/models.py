@@ -33,7 +33,10 @@ class Session(Model):
 
     class Meta:
         table = "sessions"
-        indexes = [Index(fields=("expires_at",), name="ix_sessions_expires_at")]
+        indexes = [
+            Index(fields=("user_id",), name="ix_sessions_user_id"),
+            Index(fields=("expires_at",), name="ix_sessions_expires_at"),
+        ]
 
     def __repr__(self) -> str:
         return f"<Session {self.id}>"

@@ -5,6 +5,7 @@ from typing import Literal
 
 from service.auth.access_tokens import AccessClaims, AccessTokens
 from service.auth.errors import InvalidCredentials, RegistrationClosed
+from service.auth.models import Session
 from service.auth.refresh_tokens import RefreshTokens
 from service.auth.repository import Account, AccountRepository, SessionRepository, Turn
 from service.auth.schemas import Introspect, Introspection, Login, Refresh, Register, TokenPair

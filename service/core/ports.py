@@ -35,6 +35,9 @@ class PasswordHasher(Protocol):
     def is_outdated(self, encoded: str) -> bool:
         """Whether ``encoded`` was made with other parameters than today's."""
 
+    def close(self) -> None:
+        """Let go of the threads."""
+
 
 class Limiter(Protocol):
     """Counts tries of one ``kind`` by one ``subject``."""

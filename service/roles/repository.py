@@ -45,8 +45,7 @@ class RoleRepository:
 
     async def holders(self, role: Role) -> list[UUID]:
         """The ids of all users that hold the role."""
-        ids = await User.filter(roles__id=role.id).values_list("id", flat=True)
-        return [id_ for id_ in ids if isinstance(id_, UUID)]
+        return [row["id"] for row in await User.filter(roles__id=role.id).values("id")]
 
     async def delete(self, role: Role) -> None:
         """Delete the role and every grant of it."""

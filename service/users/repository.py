@@ -14,7 +14,7 @@ from service.core.clock import Clock, utc_now
 from service.core.ids import canonical
 from service.core.paging import EXACT_TOTAL, TOTAL_AGE, Slice
 from service.core.text import folded
-from service.infra.cache import Cache, Hit
+from service.infra.cache import MISS, Cache
 from service.infra.database import link_rows, unique_violation
 from service.roles.models import Role
 from service.users.errors import EmailTaken, LastAdmin, UserNotFound
@@ -114,8 +114,8 @@ class UserRepository:
         """How many match: exact to ``EXACT_TOTAL``, beyond that at most ``TOTAL_AGE`` s old."""
         key = f"users:total:{match.status or ''}:{folded(match.term)}"
         held = await self._cache.get(key)
-        if isinstance(held, Hit):
-            return int(str(held.value))
+        if held is not MISS:
+            return int(held)
         total = await _matching(match).count()
         if total > EXACT_TOTAL:
             await self._cache.set(key, total, ttl=timedelta(seconds=TOTAL_AGE))

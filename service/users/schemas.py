@@ -74,9 +74,9 @@ class CreateUser(Command):
 class UpdateUser(Command):
     """A change of the given fields. Whoever changes their own e-mail gives their password too."""
 
-    name: Name = Field(default=None)
-    email: Email = Field(default=None)
-    current_password: Annotated[str, Field(max_length=4096)] = Field(default=None)
+    name: Name = Field(default_factory=str)
+    email: Email = Field(default_factory=str)
+    current_password: Annotated[str, Field(max_length=4096)] = Field(default_factory=str)
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:

@@ -59,6 +59,12 @@ class UserService:
         """Raises: UserNotFound."""
         return UserView.of(await self._users.get(user_id))
 
+    @allow(Inside())
+    async def find_by_email(self, actor: Actor, email: str) -> UserView | None:
+        """The user of an address in its normal form (``core.text.normal_email``)."""
+        user = await self._users.find_by_email(email)
+        return UserView.of(user) if user else None
+
     @allow(Role(ADMIN))
     async def list(self, actor: Actor, raw: Raw) -> Page[UserView]:
         """A page of users in the order of their ids, by number or, with ``cursor``, by keyset.

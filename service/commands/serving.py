@@ -1,0 +1,79 @@
+"""manage.py run and serve: the service itself."""
+
+import asyncio
+import logging
+import secrets
+
+import click
+
+from config import logging as logs
+from config.settings import Purpose, Settings, load
+from service.app import migrator, services_alone
+from service.commands.failures import fail
+from service.core.access import SYSTEM
+from service.server import serve as serve_doors
+
+log = logging.getLogger("arcana")
+FIRST_ADMIN = "admin@example.com"
+
+
+@click.command()
+def run() -> None:
+    """Development: migrate the database, make the first admin, and serve both doors."""
+    settings = load(Purpose.RUN)
+    logs.configure(settings.log_format, settings.log_level)
+    asyncio.run(_migrate(settings))
+    made = asyncio.run(_first_start(settings, generate=True))
+    _welcome(settings, made)
+    serve_doors(settings)
+
+
+@click.command()
+def serve() -> None:
+    """Production: serve both doors. Never migrates; see 'migrate up'."""
+    settings = load(Purpose.SERVE)
+    logs.configure(settings.log_format, settings.log_level)
+    asyncio.run(_refuse_behind(settings))
+    asyncio.run(_first_start(settings, generate=False))
+    serve_doors(settings)
+
+
+async def _migrate(settings: Settings) -> None:
+    async with migrator(settings) as schema:
+        for name in await schema.up():
+            click.echo(f"Migrated: {name}")
+
+
+async def _refuse_behind(settings: Settings) -> None:
+    """Raises: click.ClickException, when migrations are missing."""
+    async with migrator(settings) as schema:
+        pending = await schema.pending()
+    if pending:
+        raise fail(
+            f"The database is {len(pending)} migrations behind: run 'manage.py migrate up' first."
+        )
+
+
+async def _first_start(settings: Settings, *, generate: bool) -> tuple[str, str] | None:
+    """Make the built-in roles and, where there is none, the first admin: its e-mail and password."""
+    email = settings.admin_email or (FIRST_ADMIN if generate else None)
+    given = settings.admin_password
+    password = given.get_secret_value() if given else secrets.token_urlsafe(15)
+    async with services_alone(settings) as services:
+        await services.roles.make_built_in(SYSTEM)
+        if email is None:
+            return None
+        raw = {"name": "Admin", "email": email, "password": password}
+        made = await services.users.make_first_admin(SYSTEM, raw)
+    return (email, "" if given else password) if made else None
+
+
+def _welcome(settings: Settings, made: tuple[str, str] | None) -> None:
+    host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
+    click.echo(f"REST   http://{host}:{settings.http_port}/docs")
+    click.echo(f"gRPC   {host}:{settings.grpc_port}  (plaintext, with server reflection)")
+    if made:
+        email, password = made
+        click.echo(f"Admin  {email}")
+        if password:
+            click.echo(f"       password {password}  (shown this once)")
