@@ -1,0 +1,112 @@
+"""The line to Redis: short time-outs, one retry, a breaker, and a quiet log."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import InvalidResponse, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from service.infra.cache.breaker import Breaker
+from service.infra.cache.port import CacheUnavailable
+
+log = logging.getLogger(__name__)
+
+_REST = 1.0
+_COMPLAIN_EVERY = 60.0
+
+
+class Link:
+    """Asks Redis, and knows when not to.
+
+    It logs the operation and the kind of error, never a key or a value: they may hold addresses.
+    """
+
+    def __init__(self, url: str, *, timeout: float, connections: int) -> None:
+        self.redis = _client(url, timeout, connections)
+        self._breaker = Breaker(_REST)
+        self._complained: float | None = None
+
+    async def ask(
+        self, operation: str, ask: Callable[[], Awaitable[Any]], *, tries: int = 2
+    ) -> Any:
+        """What Redis answers to ``ask``, which is called again after a lost connection or time-out.
+
+        Raises:
+            CacheUnavailable: Redis does not answer, or refuses.
+        """
+        error: Exception | None = None
+        for _ in range(tries):
+            if not self._breaker.lets_through():
+                break
+            try:
+                answer = await ask()
+            except (RedisConnectionError, RedisTimeoutError, InvalidResponse) as failure:
+                error = failure
+            except ResponseError as refusal:
+                self._complain(operation, refusal)
+                raise CacheUnavailable from None
+            else:
+                self._recovered()
+                return answer
+        if error is not None:
+            self._failed(operation, error)
+        raise CacheUnavailable
+
+    async def close(self) -> None:
+        await self.redis.aclose()
+
+    def _failed(self, operation: str, error: Exception) -> None:
+        if _is_crowd(error):
+            self._complain(operation, error)
+        elif self._breaker.trip():
+            log.warning(
+                "Redis does not answer (%s: %s); going on without it.",
+                operation,
+                type(error).__name__,
+            )
+
+    def _recovered(self) -> None:
+        if self._breaker.reset():
+            log.info("Redis answers again.")
+
+    def _complain(self, operation: str, error: Exception) -> None:
+        """Log what is no reason to stop asking: read-only, out of memory, a crowded pool."""
+        now = time.monotonic()
+        if self._complained is None or now - self._complained > _COMPLAIN_EVERY:
+            self._complained = now
+            log.warning("Redis refuses (%s: %s).", operation, type(error).__name__)
+
+
+def _client(url: str, timeout: float, connections: int) -> Redis:
+    """A client that gives up after ``timeout`` seconds and never retries by itself.
+
+    It would otherwise repeat increments, and multiply retries of commands and of connections.
+    RESP 2, because with 3 redis-py does not look for left-over answers before it reuses a
+    connection.
+    """
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=connections,
+            timeout=timeout,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            driver_info=None,
+        )
+    except ValueError:  # its text may show a part of the password
+        raise ValueError("The Redis URL must look like redis://host:6379/0.") from None
+    return Redis.from_pool(pool)
+
+
+def _is_crowd(error: Exception) -> bool:
+    """Whether every connection was busy, which says nothing about the server."""
+    return type(error) is RedisConnectionError and isinstance(error.__cause__, asyncio.TimeoutError)
