@@ -1,0 +1,14 @@
+"""The relational database: SQLite, PostgreSQL, MariaDB or MySQL, behind Tortoise."""
+
+from service.infra.database.connection import Database
+from service.infra.database.guard import DatabaseUnavailable
+from service.infra.database.rows import link_rows
+from service.infra.database.violations import foreign_key_violation, unique_violation
+
+__all__ = [
+    "Database",
+    "DatabaseUnavailable",
+    "foreign_key_violation",
+    "link_rows",
+    "unique_violation",
+]

@@ -1,0 +1,34 @@
+"""Plain SQL that reads alike on three databases."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from tortoise.connection import get_connection
+
+
+def in_dialect(dialect: str, query: str) -> str:
+    """``query``, whose parameters are written ``?``, as the database wants it."""
+    first, *rest = query.split("?")
+    marks = (f"${n}" if dialect == "postgres" else "%s" for n in range(1, len(rest) + 1))
+    return (
+        query
+        if dialect == "sqlite"
+        else first + "".join(map("".join, zip(marks, rest, strict=True)))
+    )
+
+
+async def link_rows(table: str, columns: Sequence[str], rows: Sequence[Sequence[UUID]]) -> None:
+    """Insert the rows of a table that has no model, in the transaction under way if there is one.
+
+    ``table`` and ``columns`` are ours and go into the SQL as they are.
+
+    Raises:
+        IntegrityError: a row is there already, or points to nothing; none is inserted.
+        DatabaseUnavailable: the database does not answer.
+    """
+    client = get_connection("default")
+    dialect = client.capabilities.dialect
+    marks = ", ".join("?" for _ in columns)
+    query = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608  # ours
+    values = [[id_ if dialect == "postgres" else str(id_) for id_ in row] for row in rows]
+    await client.execute_many(in_dialect(dialect, query), values)

@@ -1,0 +1,222 @@
+"""Our own engine for SQLite: one connection, one thread, whole transactions."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tortoise.backends.base.client import TransactionContext
+from tortoise.backends.sqlite.client import SqliteClient as TortoiseClient
+from tortoise.backends.sqlite.client import SqliteTransactionWrapper
+from tortoise.exceptions import IntegrityError, TransactionManagementError
+
+from service.infra.database.guard import DatabaseUnavailable, Guarded, bug
+from service.infra.database.transactions import Scope, Transaction
+from service.infra.database.url import MEMORY
+from service.infra.database.violations import from_sqlite
+from service.infra.finishing import to_the_end
+
+T = TypeVar("T")
+Connection = sqlite3.Connection
+Rows = tuple[int, Sequence[Any]]
+
+_BUSY_SECONDS = 5.0
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+_AWAY = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CORRUPT,
+}
+
+
+class _Sqlite(Guarded):
+    """How both our clients run statements, and name SQLite's errors."""
+
+    def translate(self, error: Exception) -> Exception:
+        if isinstance(error, sqlite3.IntegrityError):
+            return IntegrityError(from_sqlite(str(error)))
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _AWAY or isinstance(error, OSError | TimeoutError):
+            return DatabaseUnavailable(getattr(error, "sqlite_errorname", type(error).__name__))
+        # SQLite's messages name tables, columns and words of the SQL; parameters travel apart.
+        return bug(error, str(error) if isinstance(error, sqlite3.OperationalError) else "")
+
+    async def in_turn(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` on the connection, after those who asked before."""
+        raise NotImplementedError
+
+    async def execute_insert(self, query: str, values: list[Any]) -> Any:
+        def insert(connection: Connection) -> Any:
+            return connection.execute(query, values).lastrowid
+
+        return await self.guard(self.in_turn, insert)
+
+    async def execute_many(self, query: str, values: list[list[Any]]) -> None:
+        await self.guard(self.in_turn, partial(_many, query=query, values=values))
+
+    async def execute_query(self, query: str, values: list[Any] | None = None) -> Rows:
+        return await self.guard(self.in_turn, partial(_query, query=query, values=values or []))
+
+    async def execute_query_dict(
+        self, query: str, values: list[Any] | None = None
+    ) -> list[dict[str, Any]]:
+        return [dict(row) for row in (await self.execute_query(query, values))[1]]
+
+    async def execute_script(self, query: str) -> None:
+        def run(connection: Connection) -> None:
+            for statement in statements(query):
+                connection.execute(statement)
+
+        await self.guard(self.in_turn, run)
+
+
+class SqliteClient(_Sqlite, TortoiseClient):
+    """One connection, in a thread of its own, used by one task at a time.
+
+    Invariant: the lock is held until the thread is done, also when the task that holds it is
+    cancelled; so nobody meets another's statement half run.
+    """
+
+    def __init__(self, *, command_timeout: float, **settings: Any) -> None:
+        super().__init__(command_timeout=command_timeout, **settings)
+        self._connection: Any = None
+        self._lane = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+
+    async def create_connection(self, with_db: bool) -> None:
+        async def connect() -> None:
+            loop = asyncio.get_running_loop()
+            self._connection = await loop.run_in_executor(self._lane, _open, self.filename)
+            await self._post_connect()
+
+        await self.guard(connect)
+
+    async def close(self) -> None:
+        self.is_open = False
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            async with self._lock:
+                await asyncio.get_running_loop().run_in_executor(self._lane, connection.close)
+        self._lane.shutdown(wait=False)
+
+    async def in_turn(self, work: Callable[[Connection], T]) -> T:
+        async with self._lock:
+            return await self.in_thread(work)
+
+    async def in_thread(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work``, holding the lock; who is cancelled interrupts it and waits for its end."""
+        connection = self._connection
+        if connection is None:
+            raise DatabaseUnavailable("closed")
+        done = asyncio.get_running_loop().run_in_executor(self._lane, work, connection)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            connection.interrupt()
+            await to_the_end(_settled(done))
+            raise
+
+    def _in_transaction(self) -> TransactionContext:
+        return Scope(SqliteTransaction(self))
+
+
+class SqliteTransaction(Transaction, _Sqlite, SqliteTransactionWrapper):
+    """A transaction that holds the one connection; it takes the write lock at once.
+
+    A transaction that began as a reader could fail when it first writes, and no waiting helps.
+    """
+
+    BEGIN = "BEGIN IMMEDIATE"
+
+    def __init__(self, parent: SqliteClient) -> None:
+        SqliteTransactionWrapper.__init__(self, parent)
+        self._client = parent
+        self.command_timeout = parent.command_timeout
+
+    async def borrow(self) -> Any:
+        await self._client._lock.acquire()
+        return self._client._connection
+
+    async def give_back(self, *, clean: bool) -> None:
+        try:
+            if not clean and self._connection is not None:
+                await self._client.in_thread(Connection.rollback)
+        finally:
+            self._client._lock.release()
+
+    async def control(self, statement: str) -> str:
+        if statement == self.BEGIN:
+            await self._client.in_thread(partial(_query, query=statement, values=[]))
+        else:
+            await self.in_turn(partial(_query, query=statement, values=[]))
+        return statement
+
+    async def in_turn(self, work: Callable[[Connection], T]) -> T:
+        async with self._lock:
+            return await self._client.in_thread(partial(_within, work=work))
+
+
+def _open(path: str) -> Connection:
+    if path != MEMORY:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # it will hold password hashes
+    connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
+    connection.row_factory = sqlite3.Row
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _query(connection: Connection, query: str, values: Sequence[Any]) -> Rows:
+    """Rows changed, and rows read. ``rowcount`` leaves out what a foreign key's cascade did."""
+    cursor = connection.execute(query, values)
+    rows = cursor.fetchall()
+    return (cursor.rowcount if cursor.rowcount >= 0 else len(rows)), rows
+
+
+def _many(connection: Connection, query: str, values: Sequence[Sequence[Any]]) -> None:
+    if connection.in_transaction:
+        connection.executemany(query, values)
+        return
+    connection.execute(SqliteTransaction.BEGIN)
+    try:
+        connection.executemany(query, values)
+        connection.commit()
+    finally:
+        connection.rollback()
+
+
+def _within(connection: Connection, work: Callable[[Connection], T]) -> T:
+    """Run ``work`` only while the transaction lives: some errors make SQLite end it by itself."""
+    if not connection.in_transaction:
+        raise TransactionManagementError("SQLite has rolled this transaction back.")
+    return work(connection)
+
+
+def statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one; Python's own ``executescript`` commits first."""
+    statement = ""
+    for part in script.split(";"):
+        statement += part + ";"
+        if sqlite3.complete_statement(statement):
+            if statement.strip(" \n;"):
+                yield statement
+            statement = ""
+
+
+async def _settled(done: asyncio.Future[Any]) -> None:
+    await asyncio.wait((done,))
+    if not done.cancelled():
+        done.exception()
+
+
+client_class = SqliteClient
