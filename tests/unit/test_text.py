@@ -85,14 +85,13 @@ def test_the_normal_form_of_a_normal_form_is_itself(email: str) -> None:
 
 
 @given(st.text(max_size=80).map(lambda text: f"{text}@example.com"))
-def test_any_text_is_a_normal_address_or_refused_clearly(text: str) -> None:
+def test_any_text_is_a_normal_address_or_refused(text: str) -> None:
     try:
         stored = normal_email(text)
-    except ValueError as error:
-        assert str(error).startswith("Must be")
-    else:
-        assert stored == normal_email(stored) == unicodedata.normalize("NFC", stored)
-        assert stored == stored.lower()
+    except ValueError:
+        return
+    assert stored == normal_email(stored) == unicodedata.normalize("NFC", stored)
+    assert stored == stored.lower()
 
 
 @pytest.mark.parametrize(
