@@ -1,15 +1,11 @@
 """The root of the command line: its groups, and how a failure ends."""
 
-import logging
-
 import click
 
 from config.settings import SettingsError
-from service.commands import documents, migrate, serving, tokens, users
+from service.commands import documents, migrate, serving, users
 from service.commands.failures import one_line
 from service.core.errors import Refusal
-
-log = logging.getLogger("arcana.commands")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,7 +18,6 @@ for command in (
     serving.serve,
     migrate.migrate,
     users.user,
-    tokens.token,
     documents.openapi,
     documents.protos,
 ):

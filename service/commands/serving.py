@@ -1,19 +1,19 @@
 """manage.py run and serve: the service itself."""
 
 import asyncio
-import logging
 import secrets
 
 import click
 
 from config import logging as logs
 from config.settings import Purpose, Settings, load
-from service.app import migrator, services_alone
+from service.app import services_alone
 from service.commands.failures import fail
 from service.core.access import SYSTEM
+from service.infra.database import Database
+from service.infra.migrations import MigrationError, Migrator
 from service.server import serve as serve_doors
 
-log = logging.getLogger("arcana")
 FIRST_ADMIN = "admin@example.com"
 
 
@@ -39,18 +39,19 @@ def serve() -> None:
 
 
 async def _migrate(settings: Settings) -> None:
-    async with migrator(settings) as schema:
-        for name in await schema.up():
-            click.echo(f"Migrated: {name}")
+    """Raises: click.ClickException, when a migration fails."""
+    try:
+        await Migrator(Database(settings.database_url)).up(progress=click.echo)
+    except MigrationError as error:
+        raise fail(str(error)) from None
 
 
 async def _refuse_behind(settings: Settings) -> None:
     """Raises: click.ClickException, when migrations are missing."""
-    async with migrator(settings) as schema:
-        pending = await schema.pending()
+    pending = await Migrator(Database(settings.database_url)).pending()
     if pending:
         raise fail(
-            f"The database is {len(pending)} migrations behind: run 'manage.py migrate up' first."
+            f"The database lacks {len(pending)} migrations: run 'manage.py migrate up' first."
         )
 
 
