@@ -130,7 +130,7 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def run(*command: object) -> None:
-    subprocess.run(  # noqa: S603  # commands of our own
+    subprocess.run(
         [str(part) for part in command],
         check=True,
         text=True,

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from grpclib.encoding.proto import ProtoCodec
 from grpclib.protocol import H2Protocol
@@ -148,8 +148,7 @@ class EdgeProtocol(H2Protocol):
         self._connections = connections
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         super().connection_made(transport)
         self._connections.add(self)
 
@@ -185,22 +184,21 @@ class EdgeServer(Server):
 
     def _protocol_factory(self) -> H2Protocol:
         plain = super()._protocol_factory()
-        assert isinstance(plain.handler, Handler)
-        self._handlers.discard(plain.handler)
-        handler = EdgeHandler(plain.handler, self._limits, self._unknown)
+        unlimited = cast("Handler", plain.handler)
+        self._handlers.discard(unlimited)
+        handler = EdgeHandler(unlimited, self._limits, self._unknown)
         self._handlers.add(handler)
         return EdgeProtocol(plain, handler, self.connections)
 
     @property
     def port(self) -> int:
         """The port that is listened on, also when 0 was asked for."""
-        assert isinstance(self._server, asyncio.Server)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        server: Any = self._server
+        return int(server.sockets[0].getsockname()[1])
 
     def stop_accepting(self) -> None:
-        assert self._server is not None
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
 
     async def hang_up(self) -> None:
         """Close every connection and cancel what still runs; takes at most some seconds.

@@ -76,12 +76,13 @@ class Guard:
             _log(call, status, time.perf_counter() - began)
 
     async def _outcome(self, call: Call, handler: Handler, stream: AnyStream) -> Answer | None:
-        """Run the method; how it failed, or None."""
+        """Run the method and end the call; how it failed, or None when it went well."""
         limit = asyncio.timeout_at(self._deadline(handler))
         try:
             async with limit:
                 self._admit(call.method)
                 await handler.func(stream)
+            await stream.send_trailing_metadata()
         except StreamClosedError:
             return _LEFT
         except Exception as error:  # noqa: BLE001  # none may pass
@@ -106,11 +107,10 @@ class Guard:
             raise Unavailable
 
     async def _finish(self, call: Call, stream: AnyStream, failed: Answer | None) -> Status:
-        """Send what ends the call; its status, which is a caller's leaving when that came first."""
+        """End a call that failed; the status of it, or of the caller's leaving before."""
+        if failed is None:
+            return Status.OK
         try:
-            if failed is None:
-                await stream.send_trailing_metadata()
-                return Status.OK
             await stream.send_trailing_metadata(
                 status=failed.status,
                 status_message=failed.message,

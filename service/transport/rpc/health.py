@@ -35,9 +35,7 @@ class HealthRpc(HealthBase):
 
     async def Check(self, stream: HealthStream) -> None:
         """Raises: UnknownService."""
-        request = await stream.recv_message()
-        assert request is not None
-        if request.service not in self._services:
+        if await _asked(stream) not in self._services:
             raise UnknownService
         await stream.send_message(HealthCheckResponse(status=await self._status()))
 
@@ -47,9 +45,7 @@ class HealthRpc(HealthBase):
         Raises:
             Unavailable: the server stops, so the watcher may ask another one.
         """
-        request = await stream.recv_message()
-        assert request is not None
-        known, told = request.service in self._services, None
+        known, told = await _asked(stream) in self._services, None
         while True:
             now = await self._status() if known else HealthCheckResponse.SERVICE_UNKNOWN
             if now != told:
@@ -74,3 +70,8 @@ class HealthRpc(HealthBase):
         except Exception as error:  # noqa: BLE001  # what cannot be asked is not ready
             _log.warning("Readiness unknown", extra={"error": type(error).__name__})
             return False
+
+
+async def _asked(stream: HealthStream) -> str:
+    request = await stream.recv_message()
+    return request.service if request else ""

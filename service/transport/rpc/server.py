@@ -43,7 +43,8 @@ class RpcServer:
     @property
     def port(self) -> int:
         """The port that is listened on, also when 0 was asked for."""
-        assert self._server is not None
+        if self._server is None:
+            raise RuntimeError("the gRPC server is not started")
         return self._server.port
 
     async def start(
