@@ -15,7 +15,6 @@ from service.transport.http.routes import API, READ, route
 from service.users.errors import LastAdmin, UserNotFound
 
 
-
 def roles_blueprint(roles: RoleService, guard: Guard) -> Blueprint:
     """Every route of roles."""
     blueprint = Blueprint("roles", API)
