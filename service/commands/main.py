@@ -2,15 +2,18 @@
 
 import click
 
+from config import logging as logs
 from config.settings import SettingsError
 from service.commands import documents, migrate, serving, users
 from service.commands.failures import one_line
 from service.core.errors import Refusal
+from service.infra.database import DatabaseUnavailable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Arcana: users and log-in over REST and gRPC, from one set of services."""
+    logs.configure("text", "error")
 
 
 for command in (
@@ -30,5 +33,7 @@ def main() -> None:
         cli(prog_name="manage.py")
     except SettingsError as error:
         raise SystemExit(f"{error}") from None
+    except DatabaseUnavailable as error:
+        raise SystemExit(f"DATABASE_URL: the database cannot be reached ({error.reason})") from None
     except Refusal as refusal:
         raise SystemExit(one_line(refusal)) from None

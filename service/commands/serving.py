@@ -9,6 +9,7 @@ from config import logging as logs
 from config.settings import Purpose, Settings, load
 from service.app import services_alone
 from service.commands.failures import fail
+from service.commands.work import refuse_behind
 from service.core.access import SYSTEM
 from service.infra.database import Database
 from service.infra.migrations import MigrationError, Migrator
@@ -33,7 +34,7 @@ def serve() -> None:
     """Production: serve both doors. Never migrates; see 'migrate up'."""
     settings = load(Purpose.SERVE)
     logs.configure(settings.log_format, settings.log_level)
-    asyncio.run(_refuse_behind(settings))
+    asyncio.run(refuse_behind(settings))
     asyncio.run(_first_start(settings, generate=False))
     serve_doors(settings)
 
@@ -44,15 +45,6 @@ async def _migrate(settings: Settings) -> None:
         await Migrator(Database(settings.database_url)).up(progress=click.echo)
     except MigrationError as error:
         raise fail(str(error)) from None
-
-
-async def _refuse_behind(settings: Settings) -> None:
-    """Raises: click.ClickException, when migrations are missing."""
-    pending = await Migrator(Database(settings.database_url)).pending()
-    if pending:
-        raise fail(
-            f"The database lacks {len(pending)} migrations: run 'manage.py migrate up' first."
-        )
 
 
 async def _first_start(settings: Settings, *, generate: bool) -> tuple[str, str] | None:

@@ -11,9 +11,9 @@ from typing import BinaryIO
 import click
 from tqdm import tqdm
 
-from config.settings import Purpose, load
-from service.app import Services, services_alone
+from service.app import Services
 from service.commands.failures import fail, one_line
+from service.commands.work import services_at_work
 from service.core.access import SYSTEM
 from service.core.ids import canonical
 from service.core.text import normal_email
@@ -40,7 +40,7 @@ def create(email: str, name: str, roles: tuple[str, ...], password_stdin: bool) 
     password = sys.stdin.readline().rstrip("\r\n")
 
     async def work() -> UserView:
-        async with services_alone(load(Purpose.TOOL)) as services:
+        async with services_at_work() as services:
             known = {role.name for role in (await services.roles.list(SYSTEM)).data}
             if missing := set(roles) - known:
                 raise fail(f"No such role: {', '.join(sorted(missing))}. Known: {sorted(known)}.")
@@ -61,7 +61,7 @@ def list_(status: str | None, q: str) -> None:
     """Print every matching user, one JSON object a line."""
 
     async def work() -> None:
-        async with services_alone(load(Purpose.TOOL)) as services:
+        async with services_at_work() as services:
             async for view in services.users.stream(SYSTEM, {"status": status, "q": q}):
                 click.echo(view.model_dump_json())
 
@@ -75,7 +75,7 @@ def set_status(who: str, status: str) -> None:
     """Make WHO (an e-mail or an id) active, inactive or suspended."""
 
     async def work() -> UserView:
-        async with services_alone(load(Purpose.TOOL)) as services:
+        async with services_at_work() as services:
             found = await _find(services, who)
             return await services.users.set_status(SYSTEM, found.id, {"status": status})
 
@@ -91,7 +91,7 @@ def set_role(who: str, role: str, remove: bool) -> None:
     """Give WHO (an e-mail or an id) a ROLE, or take it."""
 
     async def work() -> UserView:
-        async with services_alone(load(Purpose.TOOL)) as services:
+        async with services_at_work() as services:
             found = await _find(services, who)
             change = services.roles.revoke if remove else services.roles.grant
             await change(SYSTEM, found.id, role)
@@ -134,7 +134,7 @@ def import_(file: Path, with_roles: bool) -> None:
 
 async def _import(file: Path, with_roles: bool) -> tuple[int, Counter[str]]:
     done, refused = 0, Counter[str]()
-    async with services_alone(load(Purpose.TOOL)) as services:
+    async with services_at_work() as services:
         with file.open("rb") as lines, _progress(file) as bar:
             numbered = enumerate(_lines(lines), start=1)
             while batch := list(islice(numbered, BATCH)):
@@ -158,9 +158,5 @@ def _progress(file: Path) -> "tqdm[None]":
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file; of one longer than ``LINE_MAX`` bytes only so much that it is refused."""
-    while line := file.readline(LINE_MAX):
-        whole = line
-        while not line.endswith(b"\n") and (line := file.readline(LINE_MAX)):
-            whole = b"too long"
-        yield whole
+    """The lines of a file; one longer than ``LINE_MAX`` bytes comes in parts, all refused."""
+    return iter(lambda: file.readline(LINE_MAX), b"")

@@ -157,7 +157,7 @@ class UserRepository:
         except IntegrityError as error:
             raise _translated(error) from None
         profiles = [
-            UserProfile(user=user, created_at=now, updated_at=now, **new.profile)
+            UserProfile(user_id=user.id, created_at=now, updated_at=now, **new.profile)
             for user, new in zip(users, news, strict=True)
             if new.profile
         ]
