@@ -46,13 +46,13 @@ def read_headers(headers: Iterable[tuple[str, str]]) -> tuple[Headers, Arrival]:
                 timeouts.append(int(match[1]) * _SECONDS[match[2]])
             else:
                 fault = BadHeader
-        elif name.endswith("-bin") and not _is_base64(value):
-            fault = BadHeader
+        elif name.endswith("-bin"):
+            values = [part.strip(" ") for part in value.split(",")]
+            if not all(map(_BASE64.fullmatch, values)):
+                fault = BadHeader
+                continue
+            kept.extend((name, part) for part in values)
         else:
             kept.append((name, value))
     deadline = asyncio.get_running_loop().time() + min(timeouts) if timeouts else None
     return kept, Arrival(deadline, fault)
-
-
-def _is_base64(values: str) -> bool:
-    return all(_BASE64.fullmatch(value.strip()) for value in values.split(","))

@@ -65,10 +65,13 @@ class Inbound:
         self._total += size
         if size > self._limits.message or self._total > self._limits.stream:
             raise TooLarge
-        return await self._whole(size)
+        message = await self._bytes(size)
+        if len(message) != size:
+            raise Malformed
+        return message
 
     async def _prefix(self) -> bytes:
-        prefix = await self._whole(_PREFIX)
+        prefix = await self._bytes(_PREFIX)
         if not prefix and self._needs_message:
             raise Malformed
         if prefix and prefix[0]:
@@ -76,14 +79,12 @@ class Inbound:
         self._at_prefix, self._needs_message = not prefix, False
         return prefix
 
-    async def _whole(self, size: int) -> bytes:
+    async def _bytes(self, size: int) -> bytes:
+        """All of them, or none at the end of the stream."""
         try:
-            data = await self._read(size)
+            return await self._read(size)
         except AssertionError:  # the caller ended the stream in the middle
             raise Malformed from None
-        if len(data) != size and (data or not self._at_prefix):
-            raise Malformed
-        return data
 
 
 class EdgeHandler(Handler):

@@ -1,0 +1,190 @@
+"""What the gRPC door does with requests that no well-made client sends."""
+
+import asyncio
+import logging
+import struct
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import h2.config
+import h2.connection
+import h2.events
+import pytest
+from arcana_protos.common import FieldError as Note
+
+from service.transport.rpc.edge import Limits
+from tests.support.probe import PROBE, Served, failure, serving
+
+HEADERS = [
+    (":method", "POST"),
+    (":scheme", "http"),
+    (":path", PROBE + "One"),
+    (":authority", "a"),
+    ("content-type", "application/grpc"),
+    ("te", "trailers"),
+]
+EMPTY = b"\0\0\0\0\0"
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    async with serving() as running:
+        yield running
+
+
+async def raw(
+    served: Served,
+    body: bytes = EMPTY,
+    *,
+    extra: tuple[tuple[str, str], ...] = (),
+    without: str = "",
+    path: str = PROBE + "One",
+    end: bool = True,
+) -> dict[str, str]:
+    """What comes back for the bytes given, header by header; within two seconds or never."""
+    config = h2.config.H2Configuration(validate_outbound_headers=False, header_encoding="utf-8")
+    connection = h2.connection.H2Connection(config)
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    connection.initiate_connection()
+    headers = [(n, path if n == ":path" else v) for n, v in HEADERS if n != without]
+    connection.send_headers(1, [*headers, *extra])
+    connection.send_data(1, body, end_stream=end)
+    writer.write(connection.data_to_send())
+    try:
+        async with asyncio.timeout(2):
+            return await _headers(reader, connection)
+    finally:
+        writer.close()
+
+
+async def _headers(reader: asyncio.StreamReader, connection: Any) -> dict[str, str]:
+    found: dict[str, str] = {}
+    while data := await reader.read(65536):
+        for event in connection.receive_data(data):
+            if isinstance(event, h2.events.ResponseReceived | h2.events.TrailersReceived):
+                found.update({str(n): str(v) for n, v in event.headers or []})
+            if isinstance(event, h2.events.StreamEnded):
+                return found
+    return {**found, "closed": "yes"}
+
+
+async def test_a_plain_request_goes_well(served: Served) -> None:
+    assert (await raw(served))["grpc-status"] == "0"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"\0\0\0\0\2\xff\xff", id="not a message"),
+        pytest.param(b"\0\0\0\0\3\x0a\1\xff", id="bad utf-8"),
+        pytest.param(b"\0\0\0\0\3\x0a\x09a", id="field longer than the message"),
+        pytest.param(b"\0\0\0\0\x09ab", id="message cut short"),
+        pytest.param(b"\0\0\0\0\x09", id="message missing after its prefix"),
+        pytest.param(b"\0\0\0", id="prefix cut short"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+async def test_a_malformed_message_is_the_callers_fault_and_no_trace_back(
+    served: Served, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    answer = await raw(served, body)
+    assert (answer["grpc-status"], answer["error-code"]) == ("13", "malformed_message")
+    assert "x-request-id" in answer
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_compressed_message_is_not_supported(served: Served) -> None:
+    answer = await raw(served, b"\1\0\0\0\0", extra=(("grpc-encoding", "gzip"),))
+    assert (answer["grpc-status"], answer["error-code"]) == ("12", "compressed")
+
+
+async def test_a_large_message_is_refused_at_its_prefix(served: Served) -> None:
+    prefix = b"\0" + struct.pack(">I", (4 << 20) + 1)
+    answer = await raw(served, prefix, end=False)
+    assert (answer["grpc-status"], answer["error-code"]) == ("8", "too_large")
+
+
+async def test_a_message_of_just_the_limit_is_read(served: Served) -> None:
+    text = "x" * ((4 << 20) - 5)
+    answer = await served.one()(Note(text=text))
+    assert len(answer.text) == len(text)
+    too_much = await failure(served.one()(Note(text=text + "x")))
+    assert too_much.status == "RESOURCE_EXHAUSTED"
+
+
+async def test_a_call_that_sends_too_much_in_all_is_refused() -> None:
+    async with serving(limits=Limits(message=1000, stream=2000)) as served:
+        notes = iter([Note(text="x" * 900)] * 3)
+        assert (await failure(served.collect()(notes))).status == "RESOURCE_EXHAUSTED"
+
+
+@pytest.mark.parametrize("value", ["9" * 400 + "S", "999999999S", "-1S", "1", "S", "1s", "", "١S"])
+async def test_a_malformed_deadline_is_refused(served: Served, value: str) -> None:
+    answer = await raw(served, extra=(("grpc-timeout", value),))
+    assert answer.get("grpc-status") == "3" or (not value.isascii() and answer["closed"])
+
+
+async def test_the_longest_deadline_is_taken(served: Served) -> None:
+    assert (await raw(served, extra=(("grpc-timeout", "99999999H"),)))["grpc-status"] == "0"
+
+
+@pytest.mark.parametrize("value", ["0S", "1n", "0n"])
+async def test_a_deadline_that_is_over_is_said_to_be(served: Served, value: str) -> None:
+    async def act(note: Note) -> Note:
+        await asyncio.sleep(5)
+        return note
+
+    served.probe.act = act
+    answer = await raw(served, extra=(("grpc-timeout", value),))
+    assert (answer["grpc-status"], answer["error-code"]) == ("4", "deadline_exceeded")
+
+
+@pytest.mark.parametrize("value", ["!!!", "a", "ab=c"])
+async def test_malformed_binary_metadata_is_refused(served: Served, value: str) -> None:
+    answer = await raw(served, extra=(("x-bin", value),))
+    assert (answer["grpc-status"], answer["error-code"]) == ("3", "invalid_request")
+
+
+@pytest.mark.parametrize("value", ["AAA=", "AAA", "AA, AAAA", ""])
+async def test_binary_metadata_may_come_in_each_allowed_form(served: Served, value: str) -> None:
+    assert (await raw(served, extra=(("x-bin", value),)))["grpc-status"] == "0"
+
+
+async def test_a_request_without_a_path_is_answered(served: Served) -> None:
+    assert (await raw(served, without=":path"))["grpc-status"] == "12"
+
+
+async def test_a_request_without_a_method_is_answered(served: Served) -> None:
+    assert (await raw(served, without=":method"))[":status"] == "405"
+
+
+async def test_header_bytes_beyond_ascii_close_the_connection_quietly(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await raw(served, extra=(("x-name", "naïve"),))
+    assert answer == {"closed": "yes"}
+    assert not [record for record in caplog.records if record.exc_info]
+    assert (await raw(served))["grpc-status"] == "0"
+
+
+async def test_a_call_reset_before_it_began_leaves_nothing_behind(served: Served) -> None:
+    config = h2.config.H2Configuration(header_encoding="utf-8")
+    connection = h2.connection.H2Connection(config)
+    _, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    connection.initiate_connection()
+    for stream in range(1, 41, 2):
+        connection.send_headers(stream, HEADERS)
+        connection.reset_stream(stream)
+    writer.write(connection.data_to_send())
+    await asyncio.sleep(0.1)
+    (open_,) = served.server._server.connections  # type: ignore[union-attr]
+    assert not open_.processor.streams
+    assert served.server._guard.running == 0
+    writer.close()
+
+
+async def test_an_official_client_that_compresses_is_told_so(served: Served) -> None:
+    call = served.one()(Note(text="x" * 1000), compression=grpc.Compression.Gzip)
+    assert (await failure(call)).status == "UNIMPLEMENTED"
