@@ -89,11 +89,11 @@ class Door(ABC):
         operation: str,
         /,
         *,
-        token: str | None = None,
+        bearer: str | None = None,
         headers: Mapping[str, str] | None = None,
         **arguments: Any,
     ) -> Answer:
-        """Call an operation of the table; ``arguments`` have REST's names."""
+        """Call an operation of the table with an access token; ``arguments`` have REST's names."""
 
     def offers(self, operation: str) -> bool:
         """Whether the operation exists at this door."""
@@ -116,7 +116,7 @@ class Rest(Door):
         operation: str,
         /,
         *,
-        token: str | None = None,
+        bearer: str | None = None,
         headers: Mapping[str, str] | None = None,
         route: str | None = None,
         **arguments: Any,
@@ -129,7 +129,7 @@ class Rest(Door):
             path,
             params=query,
             content=json.dumps(body).encode() if method in ("POST", "PUT", "PATCH") else None,
-            headers=_headers(token, headers) | {"content-type": "application/json"},
+            headers=_headers(bearer, headers) | {"content-type": "application/json"},
         )
         if response.is_success:
             assert response.status_code == wanted.status, response.status_code
@@ -189,10 +189,10 @@ def _check_shape(response: httpx.Response, body: dict[str, Any]) -> None:
         assert all(texts and all(map(str, texts)) for texts in body["errors"].values())
 
 
-def _headers(token: str | None, more: Mapping[str, str] | None) -> dict[str, str]:
+def _headers(bearer: str | None, more: Mapping[str, str] | None) -> dict[str, str]:
     headers = dict(more or {})
-    if token is not None:
-        headers["authorization"] = f"Bearer {token}"
+    if bearer is not None:
+        headers["authorization"] = f"Bearer {bearer}"
     return headers
 
 
@@ -233,12 +233,12 @@ class Rpc(Door):
         operation: str,
         /,
         *,
-        token: str | None = None,
+        bearer: str | None = None,
         headers: Mapping[str, str] | None = None,
         **arguments: Any,
     ) -> Answer:
         wanted = OPERATIONS[operation]
-        reply = await self.exchange(wanted, _message(wanted, arguments), _headers(token, headers))
+        reply = await self.exchange(wanted, _message(wanted, arguments), _headers(bearer, headers))
         name = reply.metadata["x-request-id"]
         assert _REQUEST_ID.fullmatch(name)
         if reply.status != "OK":

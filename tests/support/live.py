@@ -1,0 +1,141 @@
+"""A whole service, alive in the tests' own event loop, with both doors on real sockets.
+
+Sanic is started by ``create_server`` and so needs no thread and no process; grpclib listens
+beside it. What is slow, random or outside is put in by the test: cheap hashing, a clock that
+moves when told, limits that can be switched on.
+"""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sanic import Sanic
+
+from config.settings import Settings
+from service.app import Outside, Services, build, create_app
+from service.core.access import SYSTEM
+from service.core.ports import Limiter
+from service.infra.cache import MemoryCache
+from service.infra.database import Database
+from service.infra.hashing import Argon2Hasher
+from service.infra.limits import CacheLimiter
+from service.transport.http.requests import App
+from tests.support.clock import MovingClock
+from tests.support.databases import clear
+from tests.support.doors import Rest, Rpc, rest_door, rpc_door
+from tests.support.fakes import SpyingHasher
+from tests.support.people import People
+
+Sanic.test_mode = True  # without it a second application in one process can't be started
+
+SECRET = "a secret of the tests, longer than 32 bytes"
+
+
+class SwitchedLimiter:
+    """Real limits that let everything through until they are switched on."""
+
+    def __init__(self, inner: Limiter) -> None:
+        self._inner = inner
+        self.on = False
+
+    async def hit(self, kind: str, subject: str, *, at_most: int, within: timedelta) -> None:
+        if self.on:
+            await self._inner.hit(kind, subject, at_most=at_most, within=within)
+
+    async def forget(self, kind: str, subject: str) -> None:
+        await self._inner.forget(kind, subject)
+
+
+@dataclass(frozen=True)
+class Live:
+    """A running service, its two doors, and what a test may turn.
+
+    ``reset`` brings back the state of a first start: empty tables, built-in roles, full limits.
+    """
+
+    settings: Settings
+    app: App
+    database: Database
+    cache: MemoryCache
+    hasher: SpyingHasher
+    limits: SwitchedLimiter
+    clock: MovingClock
+    services: Services
+    people: People
+    http_port: int
+    rpc_port: int
+    rest: Rest
+    rpc: Rpc
+
+    async def reset(self) -> None:
+        self.clock.reset()
+        self.hasher.reset()
+        self.limits.on = False
+        await self.cache.delete_prefix("")
+        await clear(self.database)
+        await self.services.roles.make_built_in(SYSTEM)
+
+
+@asynccontextmanager
+async def live_service(url: str, **settings: object) -> AsyncIterator[Live]:
+    """A service over the migrated database at ``url``; ``settings`` are those of CONTRACT §5."""
+    clock = MovingClock()
+    cache = MemoryCache(clock=lambda: clock().timestamp())
+    outside = Outside(
+        database=Database(url),
+        cache=cache,
+        hasher=SpyingHasher(Argon2Hasher(memory=64, passes=1)),
+        limiter=SwitchedLimiter(
+            CacheLimiter(cache, secret=b"limits", clock=lambda: clock().timestamp())
+        ),
+        clock=clock,
+    )
+    chosen = Settings(database_url=url, jwt_secret=SECRET, **settings)  # type: ignore[arg-type]
+    http, rpc = _listening(), _listening()
+    ports = http.getsockname()[1], rpc.getsockname()[1]
+    app = create_app(chosen, outside, rpc_socket=rpc, name=f"live-{ports[0]}")
+    services = build(chosen, outside)
+    async with _serving(app, http), rest_door(ports[0]) as rest, rpc_door(ports[1]) as grpc:
+        live = Live(
+            settings=chosen,
+            app=app,
+            database=outside.database,
+            cache=cache,
+            hasher=outside.hasher,  # type: ignore[arg-type]  # made above
+            limits=outside.limiter,  # type: ignore[arg-type]
+            clock=clock,
+            services=services,
+            people=People(services, clock),
+            http_port=ports[0],
+            rpc_port=ports[1],
+            rest=rest,
+            rpc=grpc,
+        )
+        await live.reset()
+        yield live
+
+
+def _listening() -> socket.socket:
+    """A socket that listens already: no other test can take the port in between."""
+    listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+    listening.setblocking(False)
+    return listening
+
+
+@asynccontextmanager
+async def _serving(app: App, sock: socket.socket) -> AsyncIterator[None]:
+    """Sanic in this loop: what ``app.run`` does, taken apart."""
+    server = await app.create_server(sock=sock, return_asyncio_server=True, access_log=False)
+    assert server is not None
+    await server.startup()
+    await server.before_start()
+    await server.after_start()
+    try:
+        yield
+    finally:
+        await server.before_stop()
+        await server.close()
+        await server.after_stop()
+        Sanic._app_registry.pop(app.name, None)
