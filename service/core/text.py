@@ -4,7 +4,7 @@ import unicodedata
 from typing import Annotated, Any
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 EMAIL_MAX = 254
 """Characters an address may have (RFC 3696 erratum 1690)."""
@@ -67,7 +67,15 @@ def _digits(value: Any) -> Any:
     return value
 
 
-Email = Annotated[str, AfterValidator(normal_email)]
-Name = Annotated[str, clean_line(NAME_MAX)]
+Email = Annotated[
+    str,
+    AfterValidator(normal_email),
+    WithJsonSchema({"type": "string", "format": "idn-email", "maxLength": EMAIL_MAX}),
+]
+Name = Annotated[
+    str,
+    clean_line(NAME_MAX),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": NAME_MAX}),
+]
 Number = Annotated[int, BeforeValidator(_digits)]
 """A whole number that may come as text, as in a query string: ASCII digits only."""

@@ -6,7 +6,7 @@ import unicodedata
 from importlib import resources
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 PASSWORD_MIN = 8
 """Code points after NFC."""
@@ -56,4 +56,8 @@ def common_passwords() -> frozenset[str]:
     return frozenset(line for line in text.splitlines() if not line.startswith("#"))
 
 
-Password = Annotated[str, AfterValidator(_acceptable)]
+Password = Annotated[
+    str,
+    AfterValidator(_acceptable),
+    WithJsonSchema({"type": "string", "format": "password", "minLength": PASSWORD_MIN}),
+]

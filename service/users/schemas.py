@@ -16,7 +16,7 @@ from pydantic import (
 from service.core.paging import PAGE_MAX, SIZE_MAX, PageQuery
 from service.core.parsing import Command
 from service.core.text import Email, Name, Number, clean_line, refuse_controls
-from service.core.views import Instant, View
+from service.core.views import Id, Instant, View
 from service.users.models import User, UserProfile, UserStatus
 from service.users.passwords import Password, refuse_familiar
 
@@ -141,7 +141,7 @@ class ImportedUser(Command):
 class UserView(View):
     """A user as clients see it."""
 
-    id: str
+    id: Id
     email: str
     name: str
     status: UserStatus
@@ -168,7 +168,7 @@ class UserView(View):
 class ProfileView(View):
     """What a user tells about themselves; empty until something is told."""
 
-    user_id: str
+    user_id: Id
     avatar_url: str | None = None
     bio: str | None = None
     phone: str | None = None
