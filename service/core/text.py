@@ -24,9 +24,12 @@ def normal_email(text: str) -> str:
         raise ValueError(f"Must be an e-mail address of at most {EMAIL_MAX} characters.")
     lowered = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
     try:
-        parts = validate_email(lowered, check_deliverability=False, test_environment=True)
+        # A self-hosted service may serve a network of its own, with domains of its own.
+        parts = validate_email(lowered, check_deliverability=False, globally_deliverable=False)
     except (EmailNotValidError, UnicodeError):
         raise ValueError("Must be a valid e-mail address, such as ada@example.com.") from None
+    if "." not in parts.domain:
+        raise ValueError("Must be an e-mail address with a full domain, such as ada@example.com.")
     address = f"{parts.local_part}@{parts.ascii_domain or parts.domain}"
     if len(address) > EMAIL_MAX:
         raise ValueError(f"Must be an e-mail address of at most {EMAIL_MAX} characters.")
