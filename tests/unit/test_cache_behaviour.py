@@ -62,7 +62,7 @@ async def test_x55_x62_a_hit_has_the_type_of_the_miss(cache: Cache) -> None:
     miss = await cache.get_or_set("a", make)
     hit = await cache.get_or_set("a", make)
     assert miss == hit == value
-    assert [type(v) for v in hit.values()] == [type(v) for v in value.values()]  # type: ignore[attr-defined]
+    assert [type(v) for v in hit.values()] == [type(v) for v in value.values()]
     assert make.calls == 1
 
 

@@ -27,7 +27,8 @@ class BytesCache(ABC):
         self._prefix = prefix.encode()
         self._default_ttl = positive(default_ttl)
         self._patience = patience.total_seconds()
-        self._flights = Flights(self._patience)
+        # Twice: who leads here may first wait for another process, then make the value for all.
+        self._flights = Flights(2 * self._patience)
 
     async def get(self, key: str) -> Any:
         data = await self._read(self._name(key))
