@@ -1,67 +1,39 @@
-"""Which database or Redis a test ran on: chosen, demanded, counted."""
+"""Which database or Redis a test ran on: demanded, and counted."""
 
 import os
 import socket
 from collections import Counter
 from collections.abc import Generator
-from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
 
 import pytest
 
-DATABASES = ("sqlite", "postgres", "mysql")
-BACKENDS = (*DATABASES, "redis")
+from tests.support import databases
 
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server that tests talk to: where it is, unless ``setting`` says otherwise."""
-
-    setting: str
-    url: str
-    start: str
-
-    @property
-    def address(self) -> tuple[str, int]:
-        parts = urlsplit(os.environ.get(self.setting) or self.url)
-        return parts.hostname or "127.0.0.1", parts.port or urlsplit(self.url).port or 0
-
-
-SERVERS = {
-    "postgres": Server(
-        "TEST_POSTGRES_URL",
-        "postgres://postgres@127.0.0.1:5432/postgres",
-        "apt-get install postgresql; pg_ctlcluster 15 main start",
-    ),
-    "mysql": Server(
-        "TEST_MYSQL_URL",
-        "mysql://root@127.0.0.1:3306/mysql",
-        "apt-get install mariadb-server; mariadbd-safe &",
-    ),
-    "redis": Server(
-        "TEST_REDIS_URL",
-        "redis://127.0.0.1:6379/0",
-        "apt-get install redis-server; redis-server --save '' --daemonize yes",
-    ),
-}
+BACKENDS = (*databases.BACKENDS, "redis")
+REDIS = "redis://127.0.0.1:6379/0"
 
 
 @cache
 def why_absent(name: str) -> str | None:
     """Why ``name`` can't be tested on and how to mend it, or None when it can."""
-    server = SERVERS.get(name)
-    if server is None:
-        return None
+    for database in databases.BACKENDS:
+        if name == database:
+            return databases.available(database)
+    return _why_no_redis() if name == "redis" else None
+
+
+def _why_no_redis() -> str | None:
+    parts = urlsplit(os.environ.get("TEST_REDIS_URL") or REDIS)
     try:
-        with socket.create_connection(server.address, timeout=2):
+        with socket.create_connection((parts.hostname, parts.port or 6379), timeout=2):
             return None
-    except OSError as error:
-        return f"no {name} there ({error.strerror or type(error).__name__}); {how_to_start(name)}"
-
-
-def how_to_start(name: str) -> str:
-    return f"start one with: {SERVERS[name].start}; or set {SERVERS[name].setting}"
+    except OSError:
+        start = "redis-server --save '' --daemonize yes"
+        return (
+            f"redis does not answer at TEST_REDIS_URL (by default {REDIS}); start one with: {start}"
+        )
 
 
 def all_required() -> bool:
@@ -105,12 +77,15 @@ class Tally:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("tests per back end")
         for name in (*BACKENDS, "none"):
-            counts = f"{self.passed[name]} passed, {self.failed[name]} failed"
-            if self.skipped[name]:
-                counts += f", {self.skipped[name]} skipped"
-            if name in SERVERS and self.skipped[name] and why_absent(name):
-                counts += f" ({how_to_start(name)})"
-            terminalreporter.write_line(f"{name:>8}: {counts}")
+            counts = {
+                "passed": self.passed[name],
+                "failed": self.failed[name],
+                "skipped": self.skipped[name],
+            }
+            shown = "  ".join(f"{outcome} {count:<5}" for outcome, count in counts.items())
+            terminalreporter.write_line(f"{name:<10}{shown}")
+            if self.skipped[name] and (absence := why_absent(name)):
+                terminalreporter.write_line(f"          {absence}")
 
     def _count(self, report: pytest.TestReport, names: list[str]) -> None:
         if report.when == "call" and report.passed:
