@@ -1,0 +1,292 @@
+"""Each rpc hands its service what was there, and says what came back; in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from arcana_protos import auth, role, user
+from arcana_protos.errors import StatusDetails as Reading
+from betterproto.lib.google.protobuf import Empty
+from grpclib import GRPCError
+from grpclib.client import Channel
+from grpclib.testing import ChannelFor
+
+from service.auth.rpc import AuthRpc
+from service.auth.schemas import Introspection, TokenPair
+from service.core.access import Actor
+from service.core.errors import Invalid
+from service.core.paging import Page
+from service.roles.rpc import RolesRpc
+from service.roles.schemas import RoleList, RoleView
+from service.transport.rpc.answers import StatusDetails
+from service.transport.rpc.edge import StrictCodec
+from service.transport.rpc.guard import Guard, Servable
+from service.users.models import UserStatus
+from service.users.rpc import UsersRpc
+from service.users.schemas import ProfileView, UserView
+
+NOW = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
+ADA = UserView(
+    id="0199c0de-0000-7000-8000-000000000001",
+    email="ada@example.com",
+    name="Ada",
+    status=UserStatus.ACTIVE,
+    email_verified=True,
+    roles=["admin", "user"],
+    created_at=NOW,
+    updated_at=NOW + timedelta(microseconds=1),
+)
+PROFILE = ProfileView(user_id=ADA.id, bio="Counts.", updated_at=NOW)
+PAIR = TokenPair(access_token="a", refresh_token="r", expires_in=3600)
+AUDITOR = RoleView(name="auditor", description=None, built_in=False, created_at=NOW)
+
+
+class Fake:
+    """A service whose every method notes what it was given and gives what it was told to."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+        self.calls: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        async def method(actor: Actor, *given: Any, **named: Any) -> Any:
+            self.calls.append((name, actor, *given, *named.values()))
+            answer = self.answers.get(name)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return method
+
+    @property
+    def raw(self) -> Any:
+        """What the last call was given last."""
+        return self.calls[-1][-1]
+
+
+class Details(StatusDetails):
+    """Written as the server does, read as our client does: in memory both use one codec."""
+
+    decode = Reading.decode
+
+
+@asynccontextmanager
+async def calling(kind: Callable[[Any], Servable], service: Fake) -> AsyncIterator[Channel]:
+    async def authenticate(visitor: Actor, token: str) -> Actor:
+        return Actor(roles=frozenset({token}))
+
+    guard = Guard(authenticate, timeout=timedelta(seconds=5), max_calls=10)
+    served = [guard.around(kind(service))]
+    async with ChannelFor(served, StrictCodec(), Details()) as channel:
+        yield channel
+
+
+def users(channel: Channel) -> user.UserServiceStub:
+    return user.UserServiceStub(channel, metadata={"authorization": "Bearer admin"})
+
+
+async def test_a_user_is_said_in_full_and_to_the_microsecond() -> None:
+    fake = Fake(get=ADA)
+    async with calling(UsersRpc, fake) as channel:
+        said = await users(channel).get_user(user.GetUserRequest(id=ADA.id))
+    assert (said.id, said.name, said.email, said.status) == (ADA.id, "Ada", ADA.email, "active")
+    assert (said.created_at, said.updated_at) == (ADA.created_at, ADA.updated_at)
+    assert (said.email_verified, said.roles) == (True, ["admin", "user"])
+    assert fake.calls == [("get", Actor(roles=frozenset({"admin"})), ADA.id)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "raw"),
+    [
+        (user.ListUsersRequest(), {}),
+        (user.ListUsersRequest(page=2, size=50), {"page": 2, "size": 50}),
+        (user.ListUsersRequest(page=-1, size=-5), {"page": -1, "size": -5}),
+        (user.ListUsersRequest(size=101), {"size": 101}),
+        (user.ListUsersRequest(status="active"), {"status": "active"}),
+        (user.ListUsersRequest(status=""), {"status": ""}),
+        (user.ListUsersRequest(query="ad", cursor="c"), {"q": "ad", "cursor": "c"}),
+    ],
+)
+async def test_a_list_is_asked_for_by_what_is_there(
+    asked: user.ListUsersRequest, raw: dict[str, object]
+) -> None:
+    fake = Fake(list=Page(data=[ADA], page=0, size=10, total=1, total_pages=1))
+    async with calling(UsersRpc, fake) as channel:
+        said = await users(channel).list_users(asked)
+    assert fake.raw == raw
+    assert (len(said.users), said.total, said.page, said.size) == (1, 1, 0, 10)
+    assert said.next_cursor is None
+
+
+async def test_a_keyset_page_has_no_total_and_no_number() -> None:
+    fake = Fake(list=Page(data=[], size=10, next_cursor="next"))
+    async with calling(UsersRpc, fake) as channel:
+        said = await users(channel).list_users(user.ListUsersRequest(cursor="c"))
+    assert (said.total, said.page, said.next_cursor) == (None, None, "next")
+
+
+async def test_a_refused_query_is_named_as_the_message_names_it() -> None:
+    fake = Fake(list=Invalid({"q": ["Too long."], "size": ["Too much."]}))
+    async with calling(UsersRpc, fake) as channel:
+        with pytest.raises(GRPCError) as refused:
+            await users(channel).list_users(user.ListUsersRequest(query="x"))
+    told = {fault.field: fault.text for fault in refused.value.details.errors}
+    assert told == {"query": "Too long.", "size": "Too much."}
+
+
+async def test_a_stream_of_users_is_closed_down_to_the_service_when_its_caller_leaves() -> None:
+    seen = SimpleNamespace(raw=None, closed=False)
+
+    class Streaming(Fake):
+        def stream(self, actor: Actor, raw: dict[str, object]) -> AsyncIterator[UserView]:
+            seen.raw = raw
+            return self._views()
+
+        async def _views(self) -> AsyncIterator[UserView]:
+            try:
+                while True:
+                    await asyncio.sleep(0)  # the client lives in the same loop
+                    yield ADA
+            finally:
+                seen.closed = True
+
+    async with calling(UsersRpc, Streaming()) as channel:
+        answers = users(channel).stream_users(user.ListUsersRequest(query="a"))
+        assert (await anext(answers)).id == ADA.id
+        await answers.aclose()  # type: ignore[attr-defined]  # the stub makes it with yield
+        async with asyncio.timeout(5):
+            while not seen.closed:
+                await asyncio.sleep(0.01)
+    assert seen.raw == {"q": "a"}
+
+
+async def test_what_is_not_optional_is_handed_over_even_when_empty() -> None:
+    fake = Fake(create=ADA)
+    async with calling(UsersRpc, fake) as channel:
+        await users(channel).create_user(user.CreateUserRequest(email="a@example.com"))
+    assert fake.raw == {"name": "", "email": "a@example.com", "password": ""}
+
+
+@pytest.mark.parametrize(
+    ("asked", "raw"),
+    [
+        (user.UpdateUserRequest(id="i"), {}),
+        (user.UpdateUserRequest(id="i", name=""), {"name": ""}),
+        (
+            user.UpdateUserRequest(id="i", email="e", current_password="p"),
+            {"email": "e", "current_password": "p"},
+        ),
+    ],
+)
+async def test_only_the_present_fields_of_a_change_are_handed_over(
+    asked: user.UpdateUserRequest, raw: dict[str, object]
+) -> None:
+    fake = Fake(update=ADA)
+    async with calling(UsersRpc, fake) as channel:
+        await users(channel).update_user(asked)
+    assert fake.calls[-1][2:] == ("i", raw)
+
+
+async def test_a_present_empty_text_clears_a_field_of_a_profile() -> None:
+    fake = Fake(update_profile=PROFILE)
+    async with calling(UsersRpc, fake) as channel:
+        asked = user.UpdateProfileRequest(id=ADA.id, phone="", bio="Counts.")
+        said = await users(channel).update_profile(asked)
+    assert fake.raw == {"phone": None, "bio": "Counts."}
+    assert (said.bio, said.phone, said.avatar_url, said.updated_at) == ("Counts.", None, None, NOW)
+
+
+async def test_a_profile_nobody_wrote_has_no_time() -> None:
+    fake = Fake(profile=ProfileView(user_id=ADA.id))
+    async with calling(UsersRpc, fake) as channel:
+        said = await users(channel).get_profile(user.GetProfileRequest(id=ADA.id))
+    assert (said.user_id, said.updated_at) == (ADA.id, None)
+
+
+async def test_status_and_deletion_reach_the_service() -> None:
+    fake = Fake(set_status=ADA)
+    async with calling(UsersRpc, fake) as channel:
+        await users(channel).set_user_status(user.SetUserStatusRequest(id="i", status="odd"))
+        await users(channel).delete_user(user.DeleteUserRequest(id="i"))
+    assert [call[0] for call in fake.calls] == ["set_status", "delete"]
+    assert fake.calls[0][2:] == ("i", {"status": "odd"})
+
+
+async def test_public_rpcs_get_a_visitor_whatever_the_token() -> None:
+    fake = Fake(register=ADA, login=PAIR, refresh=PAIR)
+    async with calling(AuthRpc, fake) as channel:
+        stub = auth.AuthServiceStub(channel, metadata={"authorization": "Bearer admin"})
+        await stub.register(auth.RegisterRequest(name="n", email="e", password="p"))
+        said = await stub.login(auth.LoginRequest(email="e", password="p"))
+        await stub.refresh(auth.RefreshRequest(refresh_token="r"))
+    assert [call[1] for call in fake.calls] == [Actor()] * 3
+    assert [call[2] for call in fake.calls] == [
+        {"name": "n", "email": "e", "password": "p"},
+        {"email": "e", "password": "p"},
+        {"refresh_token": "r"},
+    ]
+    assert said.to_pydict() == {
+        "accessToken": "a",
+        "refreshToken": "r",
+        "tokenType": "Bearer",
+        "expiresIn": 3600,
+    }
+
+
+async def test_a_session_is_ended_or_all_of_them() -> None:
+    fake = Fake(who_am_i=ADA)
+    async with calling(AuthRpc, fake) as channel:
+        stub = auth.AuthServiceStub(channel, metadata={"authorization": "Bearer user"})
+        await stub.logout(auth.LogoutRequest())
+        await stub.logout(auth.LogoutRequest(all=True))
+        assert (await stub.who_am_i(Empty())).id == ADA.id
+    actor = Actor(roles=frozenset({"user"}))
+    assert fake.calls == [
+        ("logout", actor, False),
+        ("logout", actor, True),
+        ("who_am_i", actor),
+    ]
+
+
+async def test_an_inactive_token_tells_nothing_but_that() -> None:
+    fake = Fake(introspect=Introspection(active=False))
+    async with calling(AuthRpc, fake) as channel:
+        said = await auth.AuthServiceStub(channel).introspect(auth.IntrospectRequest(token="t"))
+    assert fake.raw == {"token": "t"}
+    assert bytes(said) == b""
+
+
+async def test_an_active_token_tells_its_claims() -> None:
+    found = Introspection(active=True, sub="s", exp=2_000_000_000, roles=["user"], aud="arcana")
+    fake = Fake(introspect=found)
+    async with calling(AuthRpc, fake) as channel:
+        asked = auth.IntrospectRequest(token="t", token_type_hint="access_token")
+        said = await auth.AuthServiceStub(channel).introspect(asked)
+    assert fake.raw == {"token": "t", "token_type_hint": "access_token"}
+    assert (said.active, said.sub, said.exp, said.roles) == (True, "s", 2_000_000_000, ["user"])
+
+
+async def test_roles_are_listed_made_and_given() -> None:
+    fake = Fake(list=RoleList(data=[AUDITOR]), create=AUDITOR)
+    async with calling(RolesRpc, fake) as channel:
+        stub = role.RoleServiceStub(channel)
+        (said,) = (await stub.list_roles(Empty())).roles
+        await stub.create_role(role.CreateRoleRequest(name="auditor"))
+        await stub.create_role(role.CreateRoleRequest(name="auditor", description=""))
+        await stub.grant_role(role.GrantRoleRequest(user_id="i", name="auditor"))
+        await stub.revoke_role(role.RevokeRoleRequest(user_id="i", name="auditor"))
+        await stub.delete_role(role.DeleteRoleRequest(name="auditor"))
+    assert (said.name, said.description, said.built_in) == ("auditor", None, False)
+    assert said.created_at == NOW
+    assert [call[2:] for call in fake.calls] == [
+        (),
+        ({"name": "auditor"},),
+        ({"name": "auditor", "description": ""},),
+        ("i", "auditor"),
+        ("i", "auditor"),
+        ("auditor",),
+    ]
