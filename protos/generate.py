@@ -31,7 +31,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--check", action="store_true", help="change nothing, say what is stale")
     check = parser.parse_args(arguments).check
     with tempfile.TemporaryDirectory() as scratch:
-        made = Path(scratch)
+        made = Path(scratch) / PACKAGE.name
+        made.mkdir()
         try:
             generate(made)
         except subprocess.CalledProcessError as failure:

@@ -115,7 +115,7 @@ class AuthServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "_user__.UserResponse":
         return await self._unary_unary(
             "/arcana.auth.AuthService/Register",
@@ -132,7 +132,7 @@ class AuthServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "TokenResponse":
         return await self._unary_unary(
             "/arcana.auth.AuthService/Login",
@@ -149,7 +149,7 @@ class AuthServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "TokenResponse":
         return await self._unary_unary(
             "/arcana.auth.AuthService/Refresh",
@@ -166,7 +166,7 @@ class AuthServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "betterproto_lib_google_protobuf.Empty":
         return await self._unary_unary(
             "/arcana.auth.AuthService/Logout",
@@ -183,7 +183,7 @@ class AuthServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "_user__.UserResponse":
         return await self._unary_unary(
             "/arcana.auth.AuthService/WhoAmI",
@@ -200,7 +200,7 @@ class AuthServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "IntrospectResponse":
         return await self._unary_unary(
             "/arcana.auth.AuthService/Introspect",
@@ -213,7 +213,10 @@ class AuthServiceStub(betterproto.ServiceStub):
 
 
 class AuthServiceBase(ServiceBase):
-    async def register(self, register_request: "RegisterRequest") -> "_user__.UserResponse":
+
+    async def register(
+        self, register_request: "RegisterRequest"
+    ) -> "_user__.UserResponse":
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
     async def login(self, login_request: "LoginRequest") -> "TokenResponse":
@@ -233,7 +236,9 @@ class AuthServiceBase(ServiceBase):
     ) -> "_user__.UserResponse":
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
-    async def introspect(self, introspect_request: "IntrospectRequest") -> "IntrospectResponse":
+    async def introspect(
+        self, introspect_request: "IntrospectRequest"
+    ) -> "IntrospectResponse":
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
     async def __rpc_register(

@@ -77,7 +77,7 @@ class RoleServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "ListRolesResponse":
         return await self._unary_unary(
             "/arcana.role.RoleService/ListRoles",
@@ -94,7 +94,7 @@ class RoleServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "RoleResponse":
         return await self._unary_unary(
             "/arcana.role.RoleService/CreateRole",
@@ -111,7 +111,7 @@ class RoleServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "betterproto_lib_google_protobuf.Empty":
         return await self._unary_unary(
             "/arcana.role.RoleService/DeleteRole",
@@ -128,7 +128,7 @@ class RoleServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "betterproto_lib_google_protobuf.Empty":
         return await self._unary_unary(
             "/arcana.role.RoleService/GrantRole",
@@ -145,7 +145,7 @@ class RoleServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "betterproto_lib_google_protobuf.Empty":
         return await self._unary_unary(
             "/arcana.role.RoleService/RevokeRole",
@@ -158,13 +158,16 @@ class RoleServiceStub(betterproto.ServiceStub):
 
 
 class RoleServiceBase(ServiceBase):
+
     async def list_roles(
         self,
         betterproto_lib_google_protobuf_empty: "betterproto_lib_google_protobuf.Empty",
     ) -> "ListRolesResponse":
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
-    async def create_role(self, create_role_request: "CreateRoleRequest") -> "RoleResponse":
+    async def create_role(
+        self, create_role_request: "CreateRoleRequest"
+    ) -> "RoleResponse":
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
     async def delete_role(

@@ -182,7 +182,7 @@ class UserServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "UserResponse":
         return await self._unary_unary(
             "/arcana.user.UserService/GetUser",
@@ -199,7 +199,7 @@ class UserServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "ListUsersResponse":
         return await self._unary_unary(
             "/arcana.user.UserService/ListUsers",
@@ -216,7 +216,7 @@ class UserServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "UserResponse":
         return await self._unary_unary(
             "/arcana.user.UserService/CreateUser",
@@ -233,7 +233,7 @@ class UserServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "UserResponse":
         return await self._unary_unary(
             "/arcana.user.UserService/UpdateUser",
@@ -250,7 +250,7 @@ class UserServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "betterproto_lib_google_protobuf.Empty":
         return await self._unary_unary(
             "/arcana.user.UserService/DeleteUser",
@@ -267,7 +267,7 @@ class UserServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> AsyncIterator[UserResponse]:
         async for response in self._unary_stream(
             "/arcana.user.UserService/StreamUsers",
@@ -285,7 +285,7 @@ class UserServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "UserResponse":
         return await self._unary_unary(
             "/arcana.user.UserService/SetUserStatus",
@@ -302,7 +302,7 @@ class UserServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "ProfileResponse":
         return await self._unary_unary(
             "/arcana.user.UserService/GetProfile",
@@ -319,7 +319,7 @@ class UserServiceStub(betterproto.ServiceStub):
         *,
         timeout: Optional[float] = None,
         deadline: Optional["Deadline"] = None,
-        metadata: Optional["MetadataLike"] = None,
+        metadata: Optional["MetadataLike"] = None
     ) -> "ProfileResponse":
         return await self._unary_unary(
             "/arcana.user.UserService/UpdateProfile",
@@ -332,16 +332,23 @@ class UserServiceStub(betterproto.ServiceStub):
 
 
 class UserServiceBase(ServiceBase):
+
     async def get_user(self, get_user_request: "GetUserRequest") -> "UserResponse":
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
-    async def list_users(self, list_users_request: "ListUsersRequest") -> "ListUsersResponse":
+    async def list_users(
+        self, list_users_request: "ListUsersRequest"
+    ) -> "ListUsersResponse":
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
-    async def create_user(self, create_user_request: "CreateUserRequest") -> "UserResponse":
+    async def create_user(
+        self, create_user_request: "CreateUserRequest"
+    ) -> "UserResponse":
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
-    async def update_user(self, update_user_request: "UpdateUserRequest") -> "UserResponse":
+    async def update_user(
+        self, update_user_request: "UpdateUserRequest"
+    ) -> "UserResponse":
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
     async def delete_user(
@@ -360,7 +367,9 @@ class UserServiceBase(ServiceBase):
     ) -> "UserResponse":
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
-    async def get_profile(self, get_profile_request: "GetProfileRequest") -> "ProfileResponse":
+    async def get_profile(
+        self, get_profile_request: "GetProfileRequest"
+    ) -> "ProfileResponse":
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
     async def update_profile(
