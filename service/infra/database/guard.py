@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar
 
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -82,19 +83,32 @@ class Guarded(BaseDBAsyncClient):
             log.warning("database unavailable: %s", failure.reason)
         return failure
 
+    def bind(self, value: Any) -> Any:
+        """A parameter as the driver should see it: instants in UTC, whatever zone they came in.
+
+        MariaDB's driver drops the zone, and SQLite compares instants as text.
+        """
+        if isinstance(value, datetime) and value.tzinfo is not None:
+            return value.astimezone(UTC)
+        return value
+
+    def bound(self, values: Iterable[Any] | None) -> list[Any]:
+        return [self.bind(value) for value in values or ()]
+
     async def execute_insert(self, query: str, values: list[Any]) -> Any:
-        return await self.guard(super().execute_insert, query, values)
+        return await self.guard(super().execute_insert, query, self.bound(values))
 
     async def execute_many(self, query: str, values: list[list[Any]]) -> None:
-        await self.guard(super().execute_many, query, values)
+        rows = [self.bound(row) for row in values]
+        await self.guard(super().execute_many, query, rows)
 
     async def execute_query(self, query: str, values: list[Any] | None = None) -> tuple[int, Any]:
-        return await self.guard(super().execute_query, query, values)
+        return await self.guard(super().execute_query, query, self.bound(values) or None)
 
     async def execute_query_dict(
         self, query: str, values: list[Any] | None = None
     ) -> list[dict[str, Any]]:
-        return await self.guard(super().execute_query_dict, query, values)
+        return await self.guard(super().execute_query_dict, query, self.bound(values) or None)
 
     async def execute_script(self, query: str) -> None:
         await self.guard(super().execute_script, query)

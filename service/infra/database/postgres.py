@@ -61,7 +61,7 @@ class PostgresClient(_Postgres, AsyncpgDBClient):
 
         async def run() -> None:
             async with self.acquire_connection() as connection:
-                await connection.executemany(query, values)
+                await connection.executemany(query, [self.bound(row) for row in values])
 
         await self.guard(run)
 
@@ -90,7 +90,10 @@ class PostgresTransaction(Transaction, _Postgres, TransactionWrapper):
 
     async def give_back(self, *, clean: bool) -> None:
         if not clean:
-            self._connection.terminate()
+            try:
+                self._connection.terminate()
+            except asyncpg.InterfaceError:
+                return  # it died, and the pool has let go of it already
         await self._asyncpg_pool.release(self._connection)
 
     async def control(self, statement: str) -> str:

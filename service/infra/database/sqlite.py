@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,17 +56,26 @@ class _Sqlite(Guarded):
         """Run ``work`` on the connection, after those who asked before."""
         raise NotImplementedError
 
+    def bind(self, value: Any) -> Any:
+        """Instants as text of one width, so that their order is that of time."""
+        value = super().bind(value)
+        return value.isoformat(" ", "microseconds") if isinstance(value, datetime) else value
+
     async def execute_insert(self, query: str, values: list[Any]) -> Any:
+        bound = self.bound(values)
+
         def insert(connection: Connection) -> Any:
-            return connection.execute(query, values).lastrowid
+            return connection.execute(query, bound).lastrowid
 
         return await self.guard(self.in_turn, insert)
 
     async def execute_many(self, query: str, values: list[list[Any]]) -> None:
-        await self.guard(self.in_turn, partial(_many, query=query, values=values))
+        rows = [self.bound(row) for row in values]
+        await self.guard(self.in_turn, partial(_many, query=query, values=rows))
 
     async def execute_query(self, query: str, values: list[Any] | None = None) -> Rows:
-        return await self.guard(self.in_turn, partial(_query, query=query, values=values or []))
+        work = partial(_query, query=query, values=self.bound(values))
+        return await self.guard(self.in_turn, work)
 
     async def execute_query_dict(
         self, query: str, values: list[Any] | None = None

@@ -42,8 +42,8 @@ class Migration:
     def unwritten(self) -> list[str]:
         """What still waits to be written by hand."""
         return [
-            f"{self.name}: {dialect}: {statement.removeprefix(BY_HAND).strip(' :')}"
-            for script in (self.upgrade, self.downgrade)
+            f"{self.name}: {way} {dialect}: {statement.strip().removeprefix(BY_HAND).strip(' :')}"
+            for way, script in (("upgrade", self.upgrade), ("downgrade", self.downgrade))
             for dialect, statements in script.items()
             for statement in statements
             if statement.lstrip().startswith(BY_HAND)
