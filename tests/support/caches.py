@@ -29,8 +29,8 @@ async def shared_redis(**options: object) -> AsyncIterator[RedisCache]:
         if not await cache.ping():
             pytest.skip("no Redis at TEST_REDIS_URL; start one with: redis-server --save ''")
         yield cache
-        await cache.delete_prefix("")
     finally:
+        await cache.delete_prefix("")
         await cache.close()
 
 
