@@ -19,7 +19,7 @@ from service.core.errors import Unavailable
 from service.core.keys import derive
 from service.core.paging import Cursors
 from service.core.ports import Limiter, PasswordHasher
-from service.infra.cache import Cache, open_cache
+from service.infra.cache import Cache, MemoryCache, open_cache
 from service.infra.database import Database
 from service.infra.hashing import Argon2Hasher
 from service.infra.limits import CacheLimiter, NoLimits
@@ -59,12 +59,14 @@ class Outside:
         cache = open_cache(
             settings.redis_url, prefix=settings.cache_prefix, default_ttl=settings.cache_ttl
         )
-        counted = CacheLimiter(cache, secret=derive(_secret(settings), "limits"))
+        # In process the counts stand apart, so that a flood of other entries can't push them out.
+        counts = cache if settings.redis_url else MemoryCache(max_entries=100_000)
+        counting = CacheLimiter(counts, secret=derive(_secret(settings), "limits"))
         return cls(
             database=Database(settings.database_url, pool_size=settings.db_pool_size),
             cache=cache,
             hasher=Argon2Hasher(),
-            limiter=counted if settings.rate_limits else NoLimits(),
+            limiter=counting if settings.rate_limits else NoLimits(),
         )
 
 

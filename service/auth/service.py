@@ -11,6 +11,7 @@ from service.auth.repository import Account, AccountRepository, SessionRepositor
 from service.auth.schemas import Introspect, Introspection, Login, Refresh, Register, TokenPair
 from service.core.access import ADMIN, SERVICE, SYSTEM, Actor, Anyone, Role, SignedIn, allow
 from service.core.errors import InvalidToken
+from service.core.networks import network_of
 from service.core.parsing import Raw, parse
 from service.core.ports import Limiter, PasswordHasher, Transactions
 from service.core.rates import (
@@ -56,7 +57,7 @@ class AuthService:
         """
         if self._registration == "closed":
             raise RegistrationClosed
-        await REGISTRATIONS_BY_ADDRESS.hit(self._limiter, actor.address)
+        await REGISTRATIONS_BY_ADDRESS.hit(self._limiter, network_of(actor.address))
         command = parse(Register, raw)
         await REGISTRATIONS_BY_ACCOUNT.hit(self._limiter, command.email)
         return await self._users.create(SYSTEM, raw)
@@ -71,7 +72,7 @@ class AuthService:
         Raises:
             Limited, Invalid, InvalidCredentials, Unavailable.
         """
-        await LOGINS_BY_ADDRESS.hit(self._limiter, actor.address)
+        await LOGINS_BY_ADDRESS.hit(self._limiter, network_of(actor.address))
         command = parse(Login, raw)
         email = _normal_or_none(command.email)
         subject = email or command.email

@@ -1,18 +1,14 @@
-"""Counting tries: limits over the cache, and the network a limit is about."""
+"""Counting tries, over the cache."""
 
 import hashlib
 import hmac
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from service.core.errors import Limited
 from service.infra.cache import Cache, CacheUnavailable, MemoryCache, Tally
 
-_NETWORK_BITS = 64
-"""What one customer has at least, so one person can use every address in it (RFC 6177 §2)."""
-_LONGEST = 64
 _LEAST_WAIT = timedelta(milliseconds=1)
 
 
@@ -71,16 +67,3 @@ class NoLimits:
 
     async def forget(self, kind: str, subject: str) -> None:
         pass
-
-
-def network_of(address: str) -> str:
-    """Whom an address stands for: IPv4 itself, IPv6 its /64; what is no address, its first part."""
-    try:
-        ip: IPv4Address | IPv6Address = ip_address(address)
-    except ValueError:
-        return address[:_LONGEST]
-    if isinstance(ip, IPv6Address):
-        if ip.ipv4_mapped is None:
-            return str(IPv6Network((int(ip), _NETWORK_BITS), strict=False))
-        ip = ip.ipv4_mapped
-    return str(ip)

@@ -13,7 +13,9 @@ def log_bug(error: BaseException, **facts: object) -> None:
     """
     stack = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
     _log.error(
-        "Unexpected %s", _type_name(error), extra={**facts, "causes": _causes(error), "stack": stack}
+        "Unexpected %s",
+        _type_name(error),
+        extra={**facts, "causes": _causes(error), "stack": stack},
     )
 
 
