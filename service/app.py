@@ -69,7 +69,6 @@ class Outside:
             limiter=counting if settings.rate_limits else NoLimits(),
         )
 
-
     async def connect(self) -> None:
         """Raises: Unavailable, when the database cannot be reached."""
         await self.database.connect()

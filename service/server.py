@@ -62,6 +62,6 @@ def _mend(error: OSError, host: str, port: int, setting: str) -> str:
 
 
 async def _leave_terminal_group(app: App) -> None:
-    """Have Ctrl-C reach the parent alone, which passes it on: two signals would cut requests off."""
+    """Have Ctrl-C reach the parent alone, which passes it on: a second signal cuts requests off."""
     if os.environ.get("SANIC_WORKER_NAME") and os.getpgrp() != os.getpid():
         os.setpgid(0, 0)

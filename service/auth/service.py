@@ -160,9 +160,7 @@ class AuthService:
             claims = await self._good(parse(Introspect, raw).token)
         except InvalidToken:
             return Introspection(active=False)
-        return Introspection.of(
-            claims, issuer=self._access.issuer, audience=self._access.audience
-        )
+        return Introspection.of(claims, issuer=self._access.issuer, audience=self._access.audience)
 
     @allow(Anyone())
     async def authenticate(self, actor: Actor, token: str) -> Actor:

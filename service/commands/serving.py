@@ -48,7 +48,7 @@ async def _migrate(settings: Settings) -> None:
 
 
 async def _first_start(settings: Settings, *, generate: bool) -> tuple[str, str] | None:
-    """Make the built-in roles and, where there is none, the first admin: its e-mail and password."""
+    """Make the built-in roles and, where there is none, an admin: its e-mail and password."""
     email = settings.admin_email or (FIRST_ADMIN if generate else None)
     given = settings.admin_password
     password = given.get_secret_value() if given else secrets.token_urlsafe(15)

@@ -154,7 +154,8 @@ async def _import(file: Path, with_roles: bool) -> tuple[int, Counter[str]]:
 
 
 def _progress(file: Path) -> "tqdm[None]":
-    return tqdm(total=file.stat().st_size, unit="B", unit_scale=True, desc="import", mininterval=0.5)
+    size = file.stat().st_size
+    return tqdm(total=size, unit="B", unit_scale=True, desc="import", mininterval=0.5)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

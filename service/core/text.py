@@ -14,9 +14,9 @@ SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 def normal_email(text: str) -> str:
-    """The one form in which an address is stored and compared: trimmed, NFC, lower case, IDNA domain.
+    """The one form in which an address is stored and compared.
 
-    Lower-cased, not case-folded: ``ß`` stays ``ß``.
+    Trimmed, NFC, the domain in IDNA form; lower-cased, not case-folded: ``ß`` stays ``ß``.
 
     Raises:
         ValueError: it is not an address, or longer than ``EMAIL_MAX`` in that form.
@@ -59,7 +59,7 @@ def refuse_controls(text: str, *, besides: str = "") -> None:
 def folded(text: str) -> str:
     """``text`` without case and accents, for search alike on every database."""
     bare = unicodedata.normalize("NFKD", text.casefold())
-    bare = unicodedata.normalize("NFKD", bare.casefold())  # what decomposed into capitals, as 𝓐 does
+    bare = unicodedata.normalize("NFKD", bare.casefold())  # 𝓐 decomposes into a capital
     return unicodedata.normalize("NFC", "".join(c for c in bare if not unicodedata.combining(c)))
 
 

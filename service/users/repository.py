@@ -129,7 +129,7 @@ class UserRepository:
         """
         await self.save_all([new])
         user = await self.find_by_email(new.email)
-        assert user is not None  # noqa: S101  # inserted just above, in this transaction
+        assert user is not None  # inserted just above, in this transaction
         return user
 
     async def save_all(self, news: Sequence[NewUser]) -> None:
