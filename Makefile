@@ -6,7 +6,7 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
-PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
+PIP_OPTIONS := --quiet --quiet --disable-pip-version-check --no-input
 UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 
