@@ -252,6 +252,6 @@ async def _methods(live: Live, service: str) -> list[str]:
 
 
 async def _reflected(live: Live, request: Any) -> Any:
-    stub = reflection_grpc.ServerReflectionStub(live.rpc.channel)
+    stub: Any = reflection_grpc.ServerReflectionStub(live.rpc.channel)  # type: ignore[no-untyped-call]
     (answer,) = await stub.ServerReflectionInfo([request])
     return answer

@@ -268,7 +268,7 @@ class Rpc(Door):
                 await stream.recv_trailing_metadata()
         except GRPCError as error:
             status, text, details = error.status.name, error.message or "", error.details
-        sent = {**(stream.initial_metadata or {}), **(stream.trailing_metadata or {})}
+        sent = _texts(stream.initial_metadata) | _texts(stream.trailing_metadata)
         return Reply(status, text, came, sent, details)
 
 
@@ -297,6 +297,10 @@ class Grpcio(Rpc):
         details = sent.pop("grpc-status-details-bin", None)
         code = await call.code()
         return Reply(code.name, await call.details() or "", came, sent, details)
+
+
+def _texts(metadata: Mapping[str, str | bytes] | None) -> dict[str, str]:
+    return {name: value for name, value in (metadata or {}).items() if isinstance(value, str)}
 
 
 def _message(wanted: Operation, arguments: Mapping[str, Any]) -> betterproto.Message:

@@ -8,7 +8,7 @@ import pytest_asyncio
 from tests.support.databases import BACKENDS, Backend, fresh_database
 from tests.support.doors import Door
 from tests.support.live import Live, live_service
-from tests.support.people import People
+from tests.support.people import People, Person
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +39,18 @@ async def live(running: Live) -> Live:
 @pytest.fixture
 def people(live: Live) -> People:
     return live.people
+
+
+@pytest_asyncio.fixture
+async def ada(people: People) -> Person:
+    """Somebody with an account, signed in."""
+    return await people.signed_in("Ada")
+
+
+@pytest_asyncio.fixture
+async def root(people: People) -> Person:
+    """An admin, signed in."""
+    return await people.signed_in("Root", "admin")
 
 
 @pytest.fixture(params=["rest", "grpc"])

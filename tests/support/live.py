@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sanic import Sanic
 
@@ -127,8 +128,9 @@ def _listening() -> socket.socket:
 @asynccontextmanager
 async def _serving(app: App, sock: socket.socket) -> AsyncIterator[None]:
     """Sanic in this loop: what ``app.run`` does, taken apart."""
-    server = await app.create_server(sock=sock, return_asyncio_server=True, access_log=False)
-    assert server is not None
+    made = await app.create_server(sock=sock, return_asyncio_server=True, access_log=False)
+    assert made is not None
+    server: Any = made  # its methods have no types
     await server.startup()
     await server.before_start()
     await server.after_start()
