@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from service.core.errors import Limited
+from service.core.networks import network_of
 from service.core.ports import Limiter
 from service.infra.cache import CacheUnavailable, MemoryCache, Tally
-from service.core.networks import network_of
 from service.infra.limits import CacheLimiter, NoLimits
 
 MINUTE = timedelta(minutes=1)
