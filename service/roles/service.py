@@ -26,7 +26,7 @@ class RoleService:
     async def create(self, actor: Actor, raw: Raw) -> RoleView:
         """Raises: Invalid, RoleTaken."""
         command = parse(CreateRole, raw)
-        return RoleView.of(await self._roles.add(command.name, command.description))
+        return RoleView.of(await self._roles.add(command.name, command.description or None))
 
     @allow(Role(ADMIN))
     async def delete(self, actor: Actor, name: str) -> None:

@@ -82,7 +82,8 @@ class Guard:
             async with limit:
                 self._admit(call.method)
                 await handler.func(stream)
-            await stream.send_trailing_metadata()
+            # a stream without items has no initial metadata to carry the id
+            await stream.send_trailing_metadata(metadata={"x-request-id": call.request_id})
         except StreamClosedError:
             return _LEFT
         except Exception as error:  # noqa: BLE001  # none may pass
