@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from uuid import UUID
 
+from tortoise.exceptions import DoesNotExist
 from tortoise.expressions import F
 from tortoise.queryset import QuerySet
 
@@ -100,7 +101,11 @@ class SessionRepository:
 
     async def find(self, session_id: UUID) -> Session | None:
         """The session with its user and the user's roles."""
-        return await Session.filter(id=session_id).prefetch_related("user__roles").first()
+        session = await Session.filter(id=session_id).prefetch_related("user__roles").first()
+        still_whole = (
+            session is not None and session.user is not None
+        )  # its user may just have gone
+        return session if still_whole else None
 
     async def advance(self, session: Session, counter: int) -> Turn:
         """Use up the refresh token numbered ``counter``: one conditional UPDATE decides who did.
@@ -116,7 +121,12 @@ class SessionRepository:
             expires_at=now + self._lifetime,
             updated_at=now,
         )
-        await session.refresh_from_db(fields=["counter", "rotated_at", "ended_at", "expires_at"])
+        try:
+            await session.refresh_from_db(
+                fields=["counter", "rotated_at", "ended_at", "expires_at"]
+            )
+        except DoesNotExist:  # deleted with its user a moment ago
+            return Turn.DEAD
         return Turn.ADVANCED if turned else self._fate(session, counter, now)
 
     def _fate(self, session: Session, counter: int, now: datetime) -> Turn:

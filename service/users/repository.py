@@ -15,7 +15,8 @@ from service.core.ids import canonical
 from service.core.paging import EXACT_TOTAL, TOTAL_AGE, Slice
 from service.core.text import folded
 from service.infra.cache import MISS, Cache
-from service.infra.database import link_rows, unique_violation
+from service.infra.database import foreign_key_violation, link_rows, unique_violation
+from service.roles.errors import RoleNotFound
 from service.roles.models import Role
 from service.users.errors import EmailTaken, LastAdmin, UserNotFound
 from service.users.models import SyncStatus, User, UserProfile, UserStatus
@@ -215,11 +216,20 @@ class UserRepository:
         return await (admins.exclude(id=besides) if besides else admins).exists()
 
     async def grant(self, user: User, role_name: str) -> bool:
-        """Give a locked user a role; False when it held it before or there is no such role."""
+        """Give a locked user a role; False when it held it before or there is no such role.
+
+        Raises:
+            RoleNotFound: somebody deletes the role at this moment.
+        """
         role = await Role.filter(name=role_name).first()
         if role is None or user.has_role(role_name):
             return False
-        await user.roles.add(role)
+        try:
+            await user.roles.add(role)
+        except IntegrityError as error:
+            if not foreign_key_violation(error):
+                raise
+            raise RoleNotFound from None
         return True
 
     async def revoke(self, user: User, role_name: str) -> bool:

@@ -179,7 +179,7 @@ class UserService:
         """Give a user an existing role; the access tokens given out before are refused from now on.
 
         Raises:
-            UserNotFound.
+            UserNotFound, RoleNotFound.
         """
         async with self._begin():
             user = await self._users.get(user_id, lock=True)

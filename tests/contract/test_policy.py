@@ -252,6 +252,7 @@ async def _methods(live: Live, service: str) -> list[str]:
 
 
 async def _reflected(live: Live, request: Any) -> Any:
-    stub: Any = reflection_grpc.ServerReflectionStub(live.rpc.channel)  # type: ignore[no-untyped-call]
+    make: Any = reflection_grpc.ServerReflectionStub  # it has no types
+    stub = make(live.rpc.channel)
     (answer,) = await stub.ServerReflectionInfo([request])
     return answer

@@ -180,3 +180,61 @@ async def test_whoever_loses_the_role_admin_loses_it_at_once_for_themselves_too(
     await people.make("Rita", "admin")
     await door.call("revoke_role", bearer=root.access, user_id=root.id, name="admin")
     assert (await door.call("list_roles", bearer=root.access)).outcome == "invalid_token"
+
+
+# Races
+
+
+async def test_a_role_deleted_while_it_is_granted_is_held_by_nobody(
+    live: Live, root: Person, ada: Person
+) -> None:
+    doors = (live.rest, live.rpc)
+    for n in range(8):
+        await live.rest.call("create_role", bearer=root.access, name="editor")
+        role = {"user_id": ada.id, "name": "editor"}
+        granted, deleted = await asyncio.gather(
+            doors[n % 2].call("grant_role", bearer=root.access, **role),
+            doors[n // 2 % 2].call("delete_role", bearer=root.access, name="editor"),
+        )
+        assert granted.outcome in ("ok", "role_not_found")
+        assert deleted.outcome == "ok"
+        read = await live.rest.call("get_user", bearer=root.access, id=ada.id)
+        assert read.body["roles"] == ["user"]
+
+
+async def test_grants_and_takings_at_once_all_get_an_answer(
+    live: Live, root: Person, ada: Person
+) -> None:
+    doors = (live.rest, live.rpc)
+    role = {"user_id": ada.id, "name": "admin"}
+    for _ in range(3):
+        answers = await asyncio.gather(
+            *(
+                doors[n % 2].call(way, bearer=root.access, **role)
+                for n, way in enumerate(["grant_role", "revoke_role", "grant_role"] * 3)
+            )
+        )
+        assert {answer.outcome for answer in answers} == {"ok"}
+
+
+async def test_a_role_deleted_while_its_holders_change_leaves_them_whole(
+    live: Live, root: Person, people: People
+) -> None:
+    for _ in range(4):
+        await live.rest.call("create_role", bearer=root.access, name="editor")
+        holders = [await people.make("Ada", "editor") for _ in range(3)]
+        answers = await asyncio.gather(
+            live.rest.call("delete_role", bearer=root.access, name="editor"),
+            *(
+                live.rpc.call("revoke_role", bearer=root.access, user_id=p.id, name="editor")
+                for p in holders
+            ),
+            *(
+                live.rest.call("update_user", bearer=root.access, id=p.id, name="New")
+                for p in holders
+            ),
+        )
+        assert {answer.outcome for answer in answers} <= {"ok", "role_not_found"}
+        for person in holders:
+            read = await live.rest.call("get_user", bearer=root.access, id=person.id)
+            assert (read.body["roles"], read.body["name"]) == (["user"], "New")

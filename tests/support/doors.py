@@ -90,10 +90,13 @@ class Door(ABC):
         /,
         *,
         bearer: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Any = None,
         **arguments: Any,
     ) -> Answer:
-        """Call an operation of the table with an access token; ``arguments`` have REST's names."""
+        """Call an operation of the table with an access token; ``arguments`` have REST's names.
+
+        ``headers`` is a mapping of text to text.
+        """
 
     def offers(self, operation: str) -> bool:
         """Whether the operation exists at this door."""
@@ -117,7 +120,7 @@ class Rest(Door):
         /,
         *,
         bearer: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Any = None,
         route: str | None = None,
         **arguments: Any,
     ) -> Answer:
@@ -234,7 +237,7 @@ class Rpc(Door):
         /,
         *,
         bearer: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Any = None,
         **arguments: Any,
     ) -> Answer:
         wanted = OPERATIONS[operation]
