@@ -157,11 +157,15 @@ async def test_the_table_of_policies(way: Way, caller: str, running: Live, every
             token = (await _fresh(running, caller)).access
     if way.operation == "delete_role" and expected == "ok":
         await _spare_role(running)
-    arguments = ARGUMENTS.get(way.operation, lambda _: {})(World(target, running))
+    arguments = _arguments(way.operation, World(target, running))
     assert (await way.walk(running, token, arguments)).outcome == expected
     if expected != "ok":
         nonsense = {name: NONSENSE[name] for name in arguments}
         assert (await way.walk(running, token, nonsense)).outcome == expected
+
+
+def _arguments(operation: str, world: World) -> dict[str, Any]:
+    return ARGUMENTS[operation](world) if operation in ARGUMENTS else {}
 
 
 async def _spare_role(live: Live) -> None:

@@ -28,7 +28,7 @@ def tokens(clock: MovingClock) -> AccessTokens:
     return made(clock)
 
 
-def made(clock: MovingClock, secret: bytes = SECRET, **other: str) -> AccessTokens:
+def made(clock: MovingClock, secret: bytes = SECRET, **other: Any) -> AccessTokens:
     names = {"issuer": "arcana", "audience": "arcana"} | other
     return AccessTokens(secret, lifetime=timedelta(hours=1), clock=clock, **names)
 
@@ -72,7 +72,7 @@ def test_a_token_lives_for_its_lifetime_and_no_longer(
 
 @pytest.mark.parametrize("other", [{"issuer": "else"}, {"audience": "else"}])
 def test_a_token_for_another_audience_or_by_another_issuer_is_refused(
-    clock: MovingClock, good: str, other: dict[str, str]
+    clock: MovingClock, good: str, other: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidToken):
         made(clock, **other).read(good)
