@@ -33,11 +33,13 @@ class User(Model):
     ``email`` is stored in its one normal form (``core.text.normal_email``) and unique byte for
     byte. ``search`` is the folded name and address. ``token_epoch`` rises whenever access tokens
     given out before must no longer be taken. Without ``password_hash`` nobody can log in.
+    ``version`` rises in the very UPDATE of every change of the row, its roles or its profile, and
+    is its ETag. ``external_id`` is another system's name for the person; it never leaves.
     """
 
     id = fields.UUIDField(primary_key=True, default=new_id)
     email = fields.CharField(max_length=255, unique=True)
-    password_hash = fields.CharField(max_length=255, null=True)
+    password_hash = fields.CharField(max_length=512, null=True)
     name = fields.CharField(max_length=255)
     search = fields.TextField()
     status = fields.CharEnumField(UserStatus, max_length=16, default=UserStatus.ACTIVE)
@@ -46,6 +48,8 @@ class User(Model):
     token_epoch = fields.IntField(default=0)
     created_at = fields.DatetimeField(default=utc_now)
     updated_at = fields.DatetimeField(default=utc_now)
+    version = fields.IntField(default=1)
+    external_id = fields.CharField(max_length=255, null=True, unique=True)
 
     roles: fields.ManyToManyRelation[Role] = fields.ManyToManyField(
         "arcana.Role",

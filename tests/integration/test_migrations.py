@@ -12,13 +12,15 @@ import pytest
 from aerich.coder import encoder
 from aerich.utils import decompress_dict, import_py_file
 
+from service.auth.models import Session
+from service.core.clock import utc_now
 from service.infra.database import Database, DatabaseUnavailable
 from service.infra.database.guard import Guarded
 from service.infra.migrations import FOLDER, MigrationError, Migrator
 from service.infra.migrations import differ as differ_module
 from service.infra.migrations.files import DIALECTS, Script, read_folder, render
 from service.roles.models import Role
-from service.users.models import User
+from service.users.models import User, UserProfile
 from tests.support.databases import TABLES, Backend, fresh_database
 
 INIT = read_folder(FOLDER)[0].name
@@ -107,6 +109,99 @@ async def test_what_a_newer_release_applied_is_not_taken_back_by_this_one(
     await Migrator(Database(empty), folder=folder).up()
     with pytest.raises(MigrationError, match="newer release"):
         await Migrator(Database(empty)).down()
+
+
+async def test_up_down_up_leaves_the_rows_as_they_were(empty: str, folder: Path) -> None:
+    """Row by row, every column that the older schema has, one step at a time."""
+    history = read_folder(folder)
+    migrator = Migrator(Database(empty), folder=folder)
+    await migrator.up()
+    await _write_rows(Database(empty))
+    for steps in range(1, len(history)):
+        before = await _rows(empty)
+        await migrator.down(steps)
+        older = await _rows(empty)
+        await migrator.up()
+        after = await _rows(empty)
+        assert _common(older, before) == older
+        assert _common(older, after) == older
+        assert {name: len(rows) for name, rows in after.items()} == {
+            name: len(rows) for name, rows in before.items()
+        }
+
+
+async def _write_rows(database: Database) -> None:
+    await database.connect()
+    role = await Role.create(name="user", description="Every registered person.")
+    for name in ("Ada", "Åsa ß 🦉", "O'Hara"):
+        user = await User.create(
+            email=f"{len(name)}@example.com", name=name, search=name, password_hash="x" * 255
+        )
+        await user.roles.add(role)
+        await UserProfile.create(user=user, bio="first\n\tsecond", phone="+4412345")
+        await Session.create(user=user, salt=bytes(range(256)), expires_at=utc_now())
+    await database.close()
+
+
+async def _rows(url: str) -> dict[str, list[dict[str, Any]]]:
+    """Every row of the tables that hold what people gave us."""
+    tables = ("users", "roles", "user_roles", "user_profiles", "sessions")
+    found = {name: await query(url, f"SELECT * FROM {name}") for name in tables}
+    return {
+        name: sorted(rows, key=lambda row: str(sorted(row.items()))) for name, rows in found.items()
+    }
+
+
+def _common(older: Any, newer: Any) -> Any:
+    """``newer`` with only the columns of ``older``."""
+    kept = {name: rows[0].keys() for name, rows in older.items()}
+    cut = {
+        name: [{column: row[column] for column in kept[name]} for row in rows]
+        for name, rows in newer.items()
+    }
+    return {
+        name: sorted(rows, key=lambda row: str(sorted(row.items()))) for name, rows in cut.items()
+    }
+
+
+async def test_hashes_too_long_for_the_older_schema_go_on_the_way_back(empty: str) -> None:
+    migrator, database = Migrator(Database(empty)), Database(empty)
+    await migrator.up()
+    await database.connect()
+    for name, length in (("long", 512), ("short", 255)):
+        await User.create(
+            email=f"{name}@example.com", name=name, search=name, password_hash="x" * length
+        )
+    await database.close()
+    await migrator.down(len(NAMES) - 1)
+    rows = await query(empty, "SELECT name, password_hash AS hash FROM users ORDER BY name")
+    assert [(row["name"], row["hash"] and len(row["hash"])) for row in rows] == [
+        ("long", None),
+        ("short", 255),
+    ]
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_what_was_interrupted_after_its_last_statement_runs_again(
+    backend: Backend, way: str
+) -> None:
+    if backend != "mysql":
+        pytest.skip("the others keep nothing of what was interrupted")
+    with fresh_database(backend, migrated=False) as url:
+        migrator = Migrator(Database(url))
+        await migrator.up()
+        names = NAMES[1:]
+        if way == "up":  # all is there, and nobody wrote it down
+            await query(url, f"DELETE FROM aerich WHERE id > {len(NAMES) - len(names)}")
+            assert await migrator.up() == names
+        else:  # all is gone, and it is written down as there
+            held = await query(url, "SELECT * FROM aerich ORDER BY id")
+            await migrator.down(len(names))
+            for row in held[1:]:
+                values = f"{row['id']}, '{row['version']}', '{row['app']}', '{{}}'"
+                await query(url, f"INSERT INTO aerich VALUES ({values})")
+            assert await migrator.down(len(names)) == names[::-1]
+        assert await migrator.pending() == ([] if way == "up" else names)
 
 
 async def test_two_that_migrate_at_once_do_not_collide(empty: str) -> None:
@@ -382,7 +477,7 @@ async def test_make_writes_nothing_when_nothing_has_changed(folder: Path) -> Non
 
 
 async def test_a_history_with_a_gap_or_a_twin_is_refused(folder: Path) -> None:
-    shutil.copy(folder / INIT, folder / "2_20270101000000_gap.py")
+    shutil.copy(folder / INIT, folder / f"{len(NAMES) + 1}_20270101000000_gap.py")
     with pytest.raises(MigrationError, match="numbered"):
         read_folder(folder)
 

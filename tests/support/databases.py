@@ -19,7 +19,15 @@ T = TypeVar("T")
 Backend = Literal["sqlite", "postgres", "mysql"]
 BACKENDS: tuple[Backend, ...] = ("sqlite", "postgres", "mysql")
 
-TABLES = ("sessions", "user_profiles", "user_roles", "users", "roles")
+TABLES = (
+    "idempotency_keys",
+    "changes",
+    "sessions",
+    "user_profiles",
+    "user_roles",
+    "users",
+    "roles",
+)
 """Ours, those that point before those they point to."""
 
 _SERVERS: dict[Backend, tuple[list[str], list[str]]] = {

@@ -24,6 +24,8 @@ MODELS: Final = (
     "service.users.models",
     "service.roles.models",
     "service.auth.models",
+    "service.changes.models",
+    "service.idempotency.models",
     "aerich.models",
 )
 

@@ -1,0 +1,1 @@
+"""Creations that a client may safely ask for twice (Idempotency-Key)."""
