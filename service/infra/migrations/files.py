@@ -3,7 +3,7 @@
 import importlib.util
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,6 +38,8 @@ class Migration:
     state: State
     """The models as aerich describes them, after this step."""
     in_transaction: bool = True
+    advice: Mapping[str, str] = field(default_factory=dict)
+    """What to tell an operator, for each kind of database, when a statement of it fails."""
 
     def unwritten(self) -> list[str]:
         """What still waits to be written by hand."""
@@ -76,6 +78,7 @@ def _read(path: Path) -> Migration:
             downgrade=_whole(module.DOWNGRADE),
             state=decompress_dict(module.MODELS_STATE),
             in_transaction=getattr(module, "RUN_IN_TRANSACTION", True),
+            advice=getattr(module, "ADVICE", {}),
         )
     except (AttributeError, KeyError, ValueError) as error:
         raise MigrationError(

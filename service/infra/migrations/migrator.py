@@ -231,7 +231,7 @@ async def _run(client: BaseDBAsyncClient, migration: Migration, statements: Sequ
             )
             raise MigrationError(
                 f"{migration.name}: statement {number} of {len(statements)} failed ({error});"
-                f" {undone}."
+                f" {undone}. {migration.advice.get(client.capabilities.dialect, '')}".rstrip()
             ) from None
 
 
