@@ -54,6 +54,16 @@ class Settings(BaseSettings):
     database_url: v.DatabaseUrl = Field("sqlite://var/arcana.db", repr=False)
     redis_url: v.RedisUrl | None = Field(None, repr=False)
     db_pool_size: Annotated[v.Count, Field(ge=1, le=1000)] = Field(5, description="from 1 to 1000")
+    db_connect_timeout: v.Timeout = Field(
+        timedelta(seconds=1), description="a number of seconds, such as 1.5"
+    )
+    db_pool_timeout: v.Timeout = Field(
+        timedelta(seconds=1), description="a number of seconds, such as 1.5"
+    )
+    db_query_timeout: v.Timeout = Field(
+        timedelta(seconds=2.5), description="a number of seconds, such as 2.5"
+    )
+    db_prepared_statements: bool = Field(True, description="on or off")
     cache_ttl: v.Seconds = Field(timedelta(hours=1), description="a number of seconds")
     cache_prefix: v.Prefix = Field("arcana:", description="up to 64 letters, digits and ._:-")
 

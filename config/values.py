@@ -1,6 +1,7 @@
 """How the texts of the environment become values."""
 
 import json
+import re
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
@@ -52,6 +53,21 @@ def _some_time(value: timedelta) -> timedelta:
     return value
 
 
+def _short_time(value: Any) -> Any:
+    """A part of a second or a few: time-outs, in decimal digits alone."""
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", value.strip(), re.ASCII):
+        raise Fault("must be a number of seconds, such as 2.5")
+    return timedelta(seconds=float(value))
+
+
+def _patience(value: timedelta) -> timedelta:
+    if not timedelta(milliseconds=50) <= value <= timedelta(minutes=5):
+        raise Fault("must be a number of seconds, from 0.05 to 300")
+    return value
+
+
 def _network(value: Any) -> Any:
     try:
         network = ip_network(value)
@@ -97,6 +113,7 @@ Email = Annotated[str, AfterValidator(_email)]
 Count = Annotated[int, BeforeValidator(_whole)]
 Port = Annotated[Count, Field(ge=1, le=65_535)]
 Seconds = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_some_time)]
+Timeout = Annotated[timedelta, BeforeValidator(_short_time), AfterValidator(_patience)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/-]{1,128}\z")]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}\z")]
 """Nothing in it has a meaning in a Redis pattern."""

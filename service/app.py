@@ -41,6 +41,8 @@ from service.users.service import UserService
 
 GRACE = timedelta(seconds=10)
 """How long calls under way may go on when the worker stops."""
+PATIENCE_OF_COMMANDS = timedelta(seconds=60)
+"""How long a statement of the command line may take: nobody at a door waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,11 @@ class Outside:
     clock: Clock = utc_now
 
     @classmethod
-    def of(cls, settings: Settings) -> "Outside":
-        """What the settings name; nothing is connected yet."""
+    def of(cls, settings: Settings, *, patience: timedelta = timedelta(0)) -> "Outside":
+        """What the settings name; nothing is connected yet.
+
+        A database's command may take ``patience``, when that is more than the settings say.
+        """
         cache = open_cache(
             settings.redis_url, prefix=settings.cache_prefix, default_ttl=settings.cache_ttl
         )
@@ -63,7 +68,7 @@ class Outside:
         counts = cache if settings.redis_url else MemoryCache(max_entries=100_000)
         counting = CacheLimiter(counts, secret=derive(_secret(settings), "limits"))
         return cls(
-            database=Database(settings.database_url, pool_size=settings.db_pool_size),
+            database=_database(settings, patience),
             cache=cache,
             hasher=Argon2Hasher(),
             limiter=counting if settings.rate_limits else NoLimits(),
@@ -206,12 +211,23 @@ async def services_alone(settings: Settings) -> AsyncIterator[Services]:
     Raises:
         Unavailable: the database cannot be reached.
     """
-    outside = Outside.of(settings)
+    outside = Outside.of(settings, patience=PATIENCE_OF_COMMANDS)
     await outside.connect()
     try:
         yield build(settings, outside)
     finally:
         await outside.close()
+
+
+def _database(settings: Settings, patience: timedelta) -> Database:
+    return Database(
+        settings.database_url,
+        pool_size=settings.db_pool_size,
+        connect_timeout=settings.db_connect_timeout.total_seconds(),
+        pool_timeout=max(settings.db_pool_timeout, patience).total_seconds(),
+        command_timeout=max(settings.db_query_timeout, patience).total_seconds(),
+        prepares=settings.db_prepared_statements,
+    )
 
 
 def _secret(settings: Settings) -> bytes:

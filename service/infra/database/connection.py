@@ -45,16 +45,21 @@ class Database:
         *,
         pool_size: int = 5,
         connect_timeout: float = 5.0,
+        pool_timeout: float = 10.0,
         command_timeout: float = 10.0,
+        prepares: bool = True,
     ) -> None:
-        """Time-outs are in seconds; ``command_timeout`` includes the wait for a free connection.
+        """Time-outs are in seconds: opening a connection, waiting for one, and a command in all.
+
+        ``prepares`` keeps prepared statements in PostgreSQL's connections.
 
         Raises:
             ValueError: ``url`` is not a database URL; the message does not repeat it.
         """
         self._target = read_url(url)
         self._pool_size = pool_size
-        self._connect_timeout, self._command_timeout = connect_timeout, command_timeout
+        self._connect_timeout, self._pool_timeout = connect_timeout, pool_timeout
+        self._command_timeout, self._prepares = command_timeout, prepares
         self._context: TortoiseContext | None = None
         self._pool: Guarded | None = None
 
@@ -111,12 +116,16 @@ class Database:
                 _connected = None
 
     async def ping(self, timeout: float = 1.0) -> None:
-        """See that the database answers within ``timeout`` seconds.
+        """See that the database answers within ``timeout`` seconds, however busy the pool is.
 
         Raises:
             DatabaseUnavailable: it does not.
         """
         pool = self._open_pool()
+        if pool.watch is not None:
+            if not await pool.watch.answers(timeout):
+                raise DatabaseUnavailable("away", undone=True)
+            return
         try:
             async with asyncio.timeout(timeout):
                 await pool.execute_query("SELECT 1")
@@ -152,12 +161,16 @@ class Database:
     def engine(self, *, pool_size: int, command_timeout: float) -> Guarded:
         """A client of its own, unknown to Tortoise and not yet connected; migrations use it."""
         settings = self._credentials(pool_size, command_timeout)
+        if self.dialect != "sqlite":
+            settings["pool_timeout"] = command_timeout
         module = import_module(self._engine_module)
         return cast(Guarded, module.client_class(connection_name=CONNECTION, **settings))
 
     def tortoise_config(self) -> dict[str, Any]:
         """What Tortoise is told; it holds the password, so never show it."""
         credentials = self._credentials(self._pool_size, self._command_timeout)
+        if self.dialect == "sqlite":
+            credentials["reads_beside"] = True
         engine = {"engine": self._engine_module, "credentials": credentials}
         return {
             "connections": {CONNECTION: engine},
@@ -173,12 +186,18 @@ class Database:
     def _credentials(self, pool_size: int, command_timeout: float) -> dict[str, Any]:
         settings = {**self._target.credentials, "command_timeout": command_timeout}
         if self.dialect != "sqlite":
-            settings |= {"maxsize": pool_size, "connect_timeout": self._connect_timeout}
+            settings |= {
+                "maxsize": pool_size,
+                "connect_timeout": self._connect_timeout,
+                "pool_timeout": self._pool_timeout,
+            }
+        if self.dialect == "postgres":
+            settings["prepares"] = self._prepares
         return settings
 
     def _open_pool(self) -> Guarded:
         if self._pool is None:
-            raise DatabaseUnavailable("not connected")
+            raise DatabaseUnavailable("not connected", undone=True)
         return self._pool
 
     def _claim(self) -> None:

@@ -10,6 +10,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.exceptions import OperationalError, TransactionManagementError
 
 from service.core.errors import Refusal, Unavailable
+from service.infra.database.watch import Watch
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -19,15 +20,27 @@ _silent = logging.Logger("arcana.sql", level=logging.CRITICAL)  # noqa: LOG001  
 """Takes the statements and parameters that Tortoise would log; no configuration can wake it."""
 
 
+IN_DOUBT = (
+    "The database did not confirm this change, so it may or may not have been made."
+    " Look whether it was before you try again."
+)
+
+
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached, is too slow, or gave this transaction up.
 
-    ``reason`` is the driver's name for it, fit for an operator's eyes.
+    ``reason`` is the driver's name for it, fit for an operator's eyes. ``lost`` says that the
+    connection broke, ``undone`` that the command surely did nothing.
     """
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    def __init__(self, reason: str, *, lost: bool = False, undone: bool = False) -> None:
+        self.reason, self.lost, self.undone = reason, lost, undone
         super().__init__()
+
+    def of_a_write(self) -> None:
+        """Tell the caller that a change may have been made, unless it surely was not."""
+        if not self.undone:
+            self.text = IN_DOUBT
 
 
 class Guarded(BaseDBAsyncClient):
@@ -40,6 +53,8 @@ class Guarded(BaseDBAsyncClient):
 
     command_timeout: float
     is_open = True
+    watch: Watch | None = None
+    """Knows whether the server answers; an embedded database has none."""
 
     def __init__(self, *, command_timeout: float = 10.0, **settings: Any) -> None:
         super().__init__(**settings)
@@ -60,17 +75,43 @@ class Guarded(BaseDBAsyncClient):
             IntegrityError: a rule of the schema forbids it; its argument is a ``Violation``.
             OperationalError: anything else, a bug.
         """
-        if not self.is_open:
-            raise DatabaseUnavailable("closed")
+        self._check_open()
         try:
             async with asyncio.timeout(self.command_timeout):
-                return await command(*args, **kwargs)
+                answer = await command(*args, **kwargs)
         except (Refusal, TransactionManagementError):
             raise
         except Exception as error:  # noqa: BLE001  # drivers raise all kinds
             failure = self._named(error)
+        else:
+            if self.watch is not None:
+                self.watch.seen()
+            return answer
         # Raised here and not above, so that the driver's error is not even its context.
         raise failure
+
+    async def attempt(
+        self, query: str, command: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Guard a command that commits by itself; a read that lost its connection is run again.
+
+        A write is not: whether it was done is not known, and the error says so.
+        """
+        reads = is_read(query)
+        try:
+            return await self.guard(command, *args, **kwargs)
+        except DatabaseUnavailable as failure:
+            if not reads:
+                failure.of_a_write()
+            if not (reads and failure.lost):
+                raise
+        return await self.guard(command, *args, **kwargs)
+
+    def _check_open(self) -> None:
+        if not self.is_open:
+            raise DatabaseUnavailable("closed", undone=True)
+        if self.watch is not None and self.watch.is_away:
+            raise DatabaseUnavailable("away", undone=True)
 
     def _named(self, error: Exception) -> Exception:
         cause = error
@@ -81,7 +122,16 @@ class Guarded(BaseDBAsyncClient):
         failure = self.translate(cause)
         if isinstance(failure, DatabaseUnavailable):
             log.warning("database unavailable: %s", failure.reason)
+            self._report(failure)
         return failure
+
+    def _report(self, failure: DatabaseUnavailable) -> None:
+        if self.watch is None:
+            return
+        if failure.lost:
+            self.watch.lost()
+        elif not failure.undone:
+            self.watch.suspect()
 
     def bind(self, value: Any) -> Any:
         """A parameter as the driver should see it: instants in UTC, whatever zone they came in.
@@ -96,22 +146,29 @@ class Guarded(BaseDBAsyncClient):
         return [self.bind(value) for value in values or ()]
 
     async def execute_insert(self, query: str, values: list[Any]) -> Any:
-        return await self.guard(super().execute_insert, query, self.bound(values))
+        return await self.attempt(query, super().execute_insert, query, self.bound(values))
 
     async def execute_many(self, query: str, values: list[list[Any]]) -> None:
         rows = [self.bound(row) for row in values]
-        await self.guard(super().execute_many, query, rows)
+        await self.attempt(query, super().execute_many, query, rows)
 
     async def execute_query(self, query: str, values: list[Any] | None = None) -> tuple[int, Any]:
-        return await self.guard(super().execute_query, query, self.bound(values) or None)
+        bound = self.bound(values) or None
+        return await self.attempt(query, super().execute_query, query, bound)
 
     async def execute_query_dict(
         self, query: str, values: list[Any] | None = None
     ) -> list[dict[str, Any]]:
-        return await self.guard(super().execute_query_dict, query, self.bound(values) or None)
+        bound = self.bound(values) or None
+        return await self.attempt(query, super().execute_query_dict, query, bound)
 
     async def execute_script(self, query: str) -> None:
-        await self.guard(super().execute_script, query)
+        await self.attempt(query, super().execute_script, query)
+
+
+def is_read(query: str) -> bool:
+    """Whether a statement of ours only reads. ``WITH`` may write, so it does not count."""
+    return query.lstrip()[:6].upper() == "SELECT"
 
 
 def bug(error: Exception, said: str = "") -> OperationalError:

@@ -1,10 +1,8 @@
-"""Our own engine for SQLite: one connection, one thread, whole transactions."""
+"""Our own engine for SQLite: one lane that writes, one that reads, whole transactions."""
 
-import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,29 +13,28 @@ from tortoise.backends.sqlite.client import SqliteClient as TortoiseClient
 from tortoise.backends.sqlite.client import SqliteTransactionWrapper
 from tortoise.exceptions import IntegrityError, TransactionManagementError
 
-from service.infra.database.guard import DatabaseUnavailable, Guarded, bug
+from service.infra.database.guard import DatabaseUnavailable, Guarded, bug, is_read
+from service.infra.database.lane import Connection, Lane
 from service.infra.database.transactions import Scope, Transaction
 from service.infra.database.url import MEMORY
 from service.infra.database.violations import from_sqlite
-from service.infra.finishing import to_the_end
 
 T = TypeVar("T")
-Connection = sqlite3.Connection
 Rows = tuple[int, Sequence[Any]]
 
 _BUSY_SECONDS = 5.0
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
-_AWAY = {
+_UNDONE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_NOTADB,
     sqlite3.SQLITE_CORRUPT,
 }
+_AWAY = _UNDONE | {sqlite3.SQLITE_IOERR}
 
 
 class _Sqlite(Guarded):
@@ -48,12 +45,13 @@ class _Sqlite(Guarded):
             return IntegrityError(from_sqlite(str(error)))
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _AWAY or isinstance(error, OSError | TimeoutError):
-            return DatabaseUnavailable(getattr(error, "sqlite_errorname", type(error).__name__))
+            name = getattr(error, "sqlite_errorname", type(error).__name__)
+            return DatabaseUnavailable(name, undone=code in _UNDONE)
         # SQLite's messages name tables, columns and words of the SQL; parameters travel apart.
         return bug(error, str(error) if isinstance(error, sqlite3.OperationalError) else "")
 
-    async def in_turn(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` on the connection, after those who asked before."""
+    async def in_turn(self, work: Callable[[Connection], T], *, reads: bool = False) -> T:
+        """Run ``work`` on a connection, after those who asked before."""
         raise NotImplementedError
 
     def bind(self, value: Any) -> Any:
@@ -67,15 +65,15 @@ class _Sqlite(Guarded):
         def insert(connection: Connection) -> Any:
             return connection.execute(query, bound).lastrowid
 
-        return await self.guard(self.in_turn, insert)
+        return await self.attempt(query, self.in_turn, insert)
 
     async def execute_many(self, query: str, values: list[list[Any]]) -> None:
         rows = [self.bound(row) for row in values]
-        await self.guard(self.in_turn, partial(_many, query=query, values=rows))
+        await self.attempt(query, self.in_turn, partial(_many, query=query, values=rows))
 
     async def execute_query(self, query: str, values: list[Any] | None = None) -> Rows:
         work = partial(_query, query=query, values=self.bound(values))
-        return await self.guard(self.in_turn, work)
+        return await self.attempt(query, self.in_turn, work, reads=is_read(query))
 
     async def execute_query_dict(
         self, query: str, values: list[Any] | None = None
@@ -87,53 +85,50 @@ class _Sqlite(Guarded):
             for statement in statements(query):
                 connection.execute(statement)
 
-        await self.guard(self.in_turn, run)
+        await self.attempt(query, self.in_turn, run)
 
 
 class SqliteClient(_Sqlite, TortoiseClient):
-    """One connection, in a thread of its own, used by one task at a time.
+    """A lane for everything that writes and, with ``reads_beside``, one for reads beside it.
 
-    Invariant: the lock is held until the thread is done, also when the task that holds it is
-    cancelled; so nobody meets another's statement half run.
+    In WAL a reader sees the last commit and waits for no writer, nor for its disk.
     """
 
-    def __init__(self, *, command_timeout: float, **settings: Any) -> None:
+    def __init__(
+        self, *, command_timeout: float, reads_beside: bool = False, **settings: Any
+    ) -> None:
         super().__init__(command_timeout=command_timeout, **settings)
-        self._connection: Any = None
-        self._lane = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self._reads_beside = reads_beside and self.filename != MEMORY
+        self.writer = self.reader = Lane("sqlite")
 
     async def create_connection(self, with_db: bool) -> None:
         async def connect() -> None:
-            loop = asyncio.get_running_loop()
-            self._connection = await loop.run_in_executor(self._lane, _open, self.filename)
+            await self.writer.open(partial(_open, self.filename))
+            if self._reads_beside:
+                self.reader = Lane("sqlite-reads")
+                await self.reader.open(partial(_open_for_reading, self.filename))
             await self._post_connect()
 
         await self.guard(connect)
 
     async def close(self) -> None:
         self.is_open = False
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            async with self._lock:
-                await asyncio.get_running_loop().run_in_executor(self._lane, connection.close)
-        self._lane.shutdown(wait=False)
+        await self.writer.close()
+        if self.reader is not self.writer:
+            await self.reader.close()
 
-    async def in_turn(self, work: Callable[[Connection], T]) -> T:
-        async with self._lock:
-            return await self.in_thread(work)
+    def abandon(self) -> None:
+        """Close without the event loop, which has died."""
+        for lane in {self.writer, self.reader}:
+            lane.abandon()
 
-    async def in_thread(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work``, holding the lock; who is cancelled interrupts it and waits for its end."""
-        connection = self._connection
-        if connection is None:
-            raise DatabaseUnavailable("closed")
-        done = asyncio.get_running_loop().run_in_executor(self._lane, work, connection)
+    async def in_turn(self, work: Callable[[Connection], T], *, reads: bool = False) -> T:
+        lane = self.reader if reads else self.writer
+        await lane.enter()
         try:
-            return await asyncio.shield(done)
-        except asyncio.CancelledError:
-            connection.interrupt()
-            await to_the_end(_settled(done))
-            raise
+            return await lane.run(work)
+        finally:
+            lane.leave()
 
     def _in_transaction(self) -> TransactionContext:
         return Scope(SqliteTransaction(self))
@@ -153,26 +148,26 @@ class SqliteTransaction(Transaction, _Sqlite, SqliteTransactionWrapper):
         self.command_timeout = parent.command_timeout
 
     async def borrow(self) -> Any:
-        await self._client._lock.acquire()
-        return self._client._connection
+        await self._client.writer.enter()
+        return self._client.writer.connection
 
     async def give_back(self, *, clean: bool) -> None:
         try:
             if not clean and self._connection is not None:
-                await self._client.in_thread(Connection.rollback)
+                await self._client.writer.run(Connection.rollback)
         finally:
-            self._client._lock.release()
+            self._client.writer.leave()
 
     async def control(self, statement: str) -> str:
         if statement == self.BEGIN:
-            await self._client.in_thread(partial(_query, query=statement, values=[]))
+            await self._client.writer.run(partial(_query, query=statement, values=[]))
         else:
             await self.in_turn(partial(_query, query=statement, values=[]))
         return statement
 
-    async def in_turn(self, work: Callable[[Connection], T]) -> T:
+    async def in_turn(self, work: Callable[[Connection], T], *, reads: bool = False) -> T:
         async with self._lock:
-            return await self._client.in_thread(partial(_within, work=work))
+            return await self._client.writer.run(partial(_within, work=work))
 
 
 def _open(path: str) -> Connection:
@@ -183,6 +178,12 @@ def _open(path: str) -> Connection:
     connection.row_factory = sqlite3.Row
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _open_for_reading(path: str) -> Connection:
+    connection = _open(path)
+    connection.execute("PRAGMA query_only=ON")
     return connection
 
 
@@ -221,12 +222,6 @@ def statements(script: str) -> Iterator[str]:
             if statement.strip(" \n;"):
                 yield statement
             statement = ""
-
-
-async def _settled(done: asyncio.Future[Any]) -> None:
-    await asyncio.wait((done,))
-    if not done.cancelled():
-        done.exception()
 
 
 client_class = SqliteClient

@@ -48,9 +48,23 @@ class Transaction(Guarded, TransactionalDBClient):
             self.is_broken = True
             raise
 
+    async def attempt(self, query: str, command: Any, *args: Any, **kwargs: Any) -> Any:
+        """Nothing is run again inside a transaction, and nothing stays of one that ends here."""
+        return await self.guard(command, *args, **kwargs)
+
     async def begin(self) -> None:
+        """Begin, once more on a fresh connection when the first was found broken."""
+        try:
+            return await self._begin()
+        except DatabaseUnavailable as failure:
+            if not failure.lost:
+                raise
+        return await self._begin()
+
+    async def _begin(self) -> None:
         if not self._parent.is_open:  # type: ignore[attr-defined]  # a pool of ours
-            raise DatabaseUnavailable("closed")
+            raise DatabaseUnavailable("closed", undone=True)
+        self._finalized = self.is_broken = False
         self._connection = await super().guard(self.borrow)
         try:
             await self.guard(self.control, self.BEGIN)
@@ -60,9 +74,15 @@ class Transaction(Guarded, TransactionalDBClient):
 
     async def commit(self) -> None:
         """Raises:
+        DatabaseUnavailable: the database was lost; whether it committed is not known.
         TransactionManagementError: an earlier statement failed, and PostgreSQL rolled back.
         """
-        if await self.guard(self.control, "COMMIT") == "ROLLBACK":
+        try:
+            answer = await self.guard(self.control, "COMMIT")
+        except DatabaseUnavailable as failure:
+            failure.of_a_write()
+            raise
+        if answer == "ROLLBACK":
             self._finalized = True
             raise TransactionManagementError("A statement had failed; all was rolled back.")
         self._finalized = True
