@@ -3,7 +3,7 @@
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import version
 
@@ -23,6 +23,7 @@ from service.infra.cache import Cache, MemoryCache, open_cache
 from service.infra.database import Database
 from service.infra.hashing import Argon2Hasher
 from service.infra.limits import CacheLimiter, NoLimits
+from service.infra.totals import Totals
 from service.roles.http import roles_blueprint
 from service.roles.repository import RoleRepository
 from service.roles.rpc import RolesRpc
@@ -35,6 +36,7 @@ from service.transport.http.requests import App
 from service.transport.rpc.server import RpcServer
 from service.users.http import users_blueprint
 from service.users.importing import UserImportService
+from service.users.lists import UserLists
 from service.users.repository import UserRepository
 from service.users.rpc import UsersRpc
 from service.users.service import UserService
@@ -54,6 +56,10 @@ class Outside:
     hasher: PasswordHasher
     limiter: Limiter
     clock: Clock = utc_now
+    totals: Totals = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "totals", Totals(self.cache))
 
     @classmethod
     def of(cls, settings: Settings, *, patience: timedelta = timedelta(0)) -> "Outside":
@@ -84,6 +90,7 @@ class Outside:
             closing.callback(self.hasher.close)
             closing.push_async_callback(self.cache.close)
             closing.push_async_callback(self.database.close)
+            closing.push_async_callback(self.totals.close)
 
     async def readiness(self) -> dict[str, bool]:
         """Whether each dependency answers; the cache is one that the service can do without."""
@@ -108,7 +115,7 @@ def build(settings: Settings, outside: Outside) -> Services:
     """Wire repositories and services together; nothing is connected yet."""
     secret = _secret(settings)
     begin, clock = outside.database.transaction, outside.clock
-    user_rows = UserRepository(outside.cache, clock)
+    user_rows = UserRepository(UserLists(outside.totals), clock)
     sessions = SessionRepository(settings.refresh_token_expiry, clock)
     users = UserService(
         user_rows,

@@ -39,7 +39,7 @@ def _rebuilt(hash_length: int, more: str) -> list[str]:
             {more}CONSTRAINT "uq_users_email" UNIQUE ("email")
         )
         """,
-        f'INSERT INTO "new_users" ({_KEPT}) SELECT {_KEPT} FROM "users"',  # noqa: S608  # ours
+        f'INSERT INTO "new_users" ({_KEPT}) SELECT {_KEPT} FROM "users"',  # ours
         'DROP TABLE "users"',
         'ALTER TABLE "new_users" RENAME TO "users"',
         *_INDEXES,

@@ -2,33 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from tortoise.exceptions import IntegrityError
 from tortoise.expressions import F
-from tortoise.queryset import QuerySet
 
 from service.core.access import ADMIN
 from service.core.clock import Clock, utc_now
 from service.core.ids import canonical
-from service.core.paging import EXACT_TOTAL, TOTAL_AGE, Slice
+from service.core.paging import Slice
 from service.core.text import folded
-from service.infra.cache import MISS, Cache
 from service.infra.database import foreign_key_violation, link_rows, unique_violation
 from service.roles.errors import RoleNotFound
 from service.roles.models import Role
 from service.users.errors import EmailTaken, LastAdmin, UserNotFound
-from service.users.models import SyncStatus, User, UserProfile, UserStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Which users a list is about; ``term`` is a part of a name or an e-mail, in any case."""
-
-    status: UserStatus | None = None
-    term: str = ""
-    sync_status: SyncStatus | None = None
+from service.users.lists import UserLists
+from service.users.models import ListedUser, SyncStatus, User, UserProfile, UserStatus
+from service.users.search import Match
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +40,8 @@ class UserRepository:
     Every user that leaves here has its roles fetched.
     """
 
-    def __init__(self, cache: Cache, clock: Clock = utc_now) -> None:
-        self._cache, self._clock = cache, clock
+    def __init__(self, lists: UserLists, clock: Clock = utc_now) -> None:
+        self._lists, self._clock = lists, clock
 
     async def get(self, user_id: str | UUID, *, lock: bool = False) -> User:
         """The user of that id; with ``lock`` nobody else changes the row before the commit.
@@ -88,39 +78,26 @@ class UserRepository:
 
     async def find_by_status(
         self, status: UserStatus, *, after: UUID | None = None, size: int
-    ) -> Slice[User]:
+    ) -> Slice[ListedUser]:
         return await self.after(Match(status=status), after, size)
 
-    async def find_pending_sync(self, *, after: UUID | None = None, size: int) -> Slice[User]:
+    async def find_pending_sync(self, *, after: UUID | None = None, size: int) -> Slice[ListedUser]:
         return await self.after(Match(sync_status=SyncStatus.PENDING), after, size)
 
-    async def search(self, term: str, *, page: int = 0, size: int = 10) -> Slice[User]:
+    async def search(self, term: str, *, page: int = 0, size: int = 10) -> Slice[ListedUser]:
         return await self.page(Match(term=term), page, size)
 
-    async def page(self, match: Match, page: int, size: int) -> Slice[User]:
+    async def page(self, match: Match, page: int, size: int) -> Slice[ListedUser]:
         """A page by number, with the total."""
-        rows = await _matching(match).offset(page * size).limit(size).prefetch_related("roles")
-        total = await self.total(match)
-        return Slice(rows, total, more=(page + 1) * size < total and bool(rows))
+        return await self._lists.page(match, page, size)
 
-    async def after(self, match: Match, after: UUID | None, size: int) -> Slice[User]:
+    async def after(self, match: Match, after: UUID | None, size: int) -> Slice[ListedUser]:
         """The ``size`` users that follow ``after``; the last page costs what the first does."""
-        query = _matching(match)
-        if after is not None:
-            query = query.filter(id__gt=after)
-        rows = await query.limit(size + 1).prefetch_related("roles")
-        return Slice(rows[:size], None, more=len(rows) > size)
+        return await self._lists.after(match, after, size)
 
     async def total(self, match: Match) -> int:
         """How many match: exact to ``EXACT_TOTAL``, beyond that at most ``TOTAL_AGE`` s old."""
-        key = f"users:total:{match.status or ''}:{folded(match.term)}"
-        held = await self._cache.get(key)
-        if held is not MISS:
-            return int(held)
-        total = await _matching(match).count()
-        if total > EXACT_TOTAL:
-            await self._cache.set(key, total, ttl=timedelta(seconds=TOTAL_AGE))
-        return total
+        return await self._lists.total(match)
 
     async def add(self, new: NewUser) -> User:
         """Insert one user with its roles and profile; call it inside a transaction.
@@ -259,17 +236,6 @@ class UserRepository:
 
 def _search_text(name: str, email: str) -> str:
     return f"{folded(name)}\n{folded(email)}"
-
-
-def _matching(match: Match) -> QuerySet[User]:
-    query = User.all().order_by("id")
-    if match.status is not None:
-        query = query.filter(status=match.status)
-    if match.sync_status is not None:
-        query = query.filter(sync_status=match.sync_status)
-    if match.term:
-        query = query.filter(search__contains=folded(match.term))
-    return query
 
 
 def _translated(error: IntegrityError) -> Exception:

@@ -17,7 +17,7 @@ from service.core.paging import PAGE_MAX, SIZE_MAX, PageQuery
 from service.core.parsing import Command
 from service.core.text import Email, Name, Number, clean_line, refuse_controls
 from service.core.views import Id, Instant, View
-from service.users.models import User, UserProfile, UserStatus
+from service.users.models import ListedUser, User, UserProfile, UserStatus
 from service.users.passwords import Password, refuse_familiar
 
 BIO_MAX, URL_MAX, TERM_MAX = 1000, 500, 255
@@ -151,7 +151,7 @@ class UserView(View):
     updated_at: Instant
 
     @classmethod
-    def of(cls, user: User) -> Self:
+    def of(cls, user: User | ListedUser) -> Self:
         """The view of a user whose roles have been fetched."""
         return cls(
             id=str(user.id),

@@ -10,8 +10,8 @@ from service.core.parsing import Raw, parse
 from service.core.ports import Limiter, PasswordHasher, SessionEnder, Transactions
 from service.core.rates import PASSWORD_CHECKS
 from service.users.errors import WrongPassword
-from service.users.models import User, UserStatus
-from service.users.repository import Match, NewUser, UserRepository
+from service.users.models import ListedUser, User, UserStatus
+from service.users.repository import NewUser, UserRepository
 from service.users.schemas import (
     CreateUser,
     ListUsers,
@@ -22,6 +22,7 @@ from service.users.schemas import (
     UpdateUser,
     UserView,
 )
+from service.users.search import Match
 
 STREAM_BATCH = 200
 
@@ -79,7 +80,7 @@ class UserService:
             return self._page(query, await self._users.after(match, after, query.size))
         return self._page(query, await self._users.page(match, query.page, query.size))
 
-    def _page(self, query: ListUsers, found: Slice[User]) -> Page[UserView]:
+    def _page(self, query: ListUsers, found: Slice[ListedUser]) -> Page[UserView]:
         page: Page[UserView] = Page(
             data=[UserView.of(user) for user in found.rows],
             size=query.size,

@@ -423,7 +423,9 @@ async def test_make_writes_one_file_that_works_on_each_database(
     history = read_folder(folder)
     old = folder / history[-1].name
     upgrade: Script = {d: [*history[-1].upgrade[d], *before[d]] for d in DIALECTS}
-    old.write_text(render("init", upgrade, history[-1].downgrade, history[-1].state))
+    text = render("init", upgrade, history[-1].downgrade, history[-1].state)
+    apart = f"RUN_IN_TRANSACTION = {history[-1].in_transaction}"
+    old.write_text(text.replace("RUN_IN_TRANSACTION = True", apart))
 
     migrator = Migrator(Database(empty), folder=folder)
     await migrator.up()

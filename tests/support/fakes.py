@@ -13,7 +13,8 @@ from service.core.paging import Slice
 from service.core.ports import PasswordHasher
 from service.users.errors import EmailTaken, LastAdmin, UserNotFound
 from service.users.models import UserStatus
-from service.users.repository import Match, NewUser
+from service.users.repository import NewUser
+from service.users.search import Match
 from tests.support.clock import START
 
 

@@ -1,9 +1,12 @@
 """Plain SQL that reads alike on three databases."""
 
 from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
 from tortoise.connection import get_connection
+
+from service.infra.database.guard import Guarded
 
 
 def in_dialect(dialect: str, query: str) -> str:
@@ -15,6 +18,11 @@ def in_dialect(dialect: str, query: str) -> str:
         if dialect == "sqlite"
         else first + "".join(map("".join, zip(marks, rest, strict=True)))
     )
+
+
+def raw_client() -> Guarded:
+    """What plain SQL runs on: the transaction under way, or the pool."""
+    return cast(Guarded, get_connection("default"))
 
 
 async def link_rows(table: str, columns: Sequence[str], rows: Sequence[Sequence[UUID]]) -> None:
