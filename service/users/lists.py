@@ -13,7 +13,8 @@ from service.users.search import Match, Plan, plan_of, rows_of
 
 _COLUMNS = (
     "u.id AS id, u.email AS email, u.name AS name, u.status AS status,"
-    " u.email_verified AS email_verified, u.created_at AS created_at, u.updated_at AS updated_at"
+    " u.email_verified AS email_verified, u.created_at AS created_at, u.updated_at AS updated_at,"
+    " u.version AS version"
 )
 
 
@@ -100,6 +101,7 @@ def _user(row: Any) -> ListedUser:
         email_verified=bool(row["email_verified"]),
         created_at=_instant(row["created_at"]),
         updated_at=_instant(row["updated_at"]),
+        version=row["version"],
     )
 
 

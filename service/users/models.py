@@ -119,4 +119,5 @@ class ListedUser:
     email_verified: bool
     created_at: datetime
     updated_at: datetime
+    version: int
     roles: list[RoleName] = field(default_factory=list)
