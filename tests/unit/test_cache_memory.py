@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from service.infra.cache import MISS, CacheUnavailable, MemoryCache, RedisCache, open_cache
-from service.infra.cache.breaker import Breaker
 from service.infra.cache.debts import Debts
 
 
@@ -94,21 +93,6 @@ def test_x58_a_default_ttl_of_nothing_is_refused() -> None:
     """SEED X58."""
     with pytest.raises(ValueError):
         open_cache(None, default_ttl=timedelta(0))
-
-
-def test_an_open_breaker_lets_one_through_per_rest(clock: Seconds) -> None:
-    breaker = Breaker(1.0, clock)
-    assert breaker.lets_through()
-    assert breaker.trip() is True
-    assert breaker.trip() is False
-    assert not breaker.lets_through()
-    clock.now += 1
-    assert [breaker.lets_through() for _ in range(3)] == [True, False, False]
-    clock.now += 1
-    assert breaker.lets_through()
-    assert breaker.reset() is True
-    assert breaker.reset() is False
-    assert breaker.lets_through()
 
 
 def test_a_debt_taken_on_while_it_is_paid_stays() -> None:

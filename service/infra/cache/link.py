@@ -10,27 +10,31 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import InvalidResponse, ResponseError
+from redis.exceptions import InvalidResponse, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from service.infra.cache.breaker import Breaker
 from service.infra.cache.port import CacheUnavailable
 
 log = logging.getLogger(__name__)
 
-_REST = 1.0
+_REST = 0.5
+"""Seconds between two questions of the one that tries while Redis is away."""
 _COMPLAIN_EVERY = 60.0
 
 
 class Link:
     """Asks Redis, and knows when not to.
 
-    It logs the operation and the kind of error, never a key or a value: they may hold addresses.
+    After a failure nobody asks any more, so nobody waits, until a task of its own has had an
+    answer. It logs the operation and the kind of error, never a key or a value: they may hold
+    addresses.
     """
 
     def __init__(self, url: str, *, timeout: float, connections: int) -> None:
         self.redis = _client(url, timeout, connections)
-        self._breaker = Breaker(_REST)
+        self._timeout = timeout
+        self.is_away = False
+        self._probing: asyncio.Task[None] | None = None
         self._complained: float | None = None
 
     async def ask(
@@ -43,7 +47,7 @@ class Link:
         """
         error: Exception | None = None
         for _ in range(tries):
-            if not self._breaker.lets_through():
+            if self.is_away:
                 break
             try:
                 answer = await ask()
@@ -53,27 +57,39 @@ class Link:
                 self._complain(operation, refusal)
                 raise CacheUnavailable from None
             else:
-                self._recovered()
                 return answer
         if error is not None:
             self._failed(operation, error)
         raise CacheUnavailable
 
     async def close(self) -> None:
+        probing, self._probing = self._probing, None
+        if probing is not None:
+            probing.cancel()
+            await asyncio.gather(probing, return_exceptions=True)
         await self.redis.aclose()
 
     def _failed(self, operation: str, error: Exception) -> None:
         if _is_crowd(error):
             self._complain(operation, error)
-        elif self._breaker.trip():
+        elif not self.is_away:
+            self.is_away = True
+            self._probing = asyncio.create_task(self._until_it_answers())
             log.warning(
                 "Redis does not answer (%s: %s); going on without it.",
                 operation,
                 type(error).__name__,
             )
 
-    def _recovered(self) -> None:
-        if self._breaker.reset():
+    async def _until_it_answers(self) -> None:
+        while self.is_away:
+            await asyncio.sleep(_REST)
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self.redis.ping()
+            except (RedisError, OSError, TimeoutError):
+                continue
+            self.is_away = False
             log.info("Redis answers again.")
 
     def _complain(self, operation: str, error: Exception) -> None:
