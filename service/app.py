@@ -16,9 +16,11 @@ from service.auth.rpc import AuthRpc
 from service.auth.service import AuthService
 from service.core.clock import Clock, utc_now
 from service.core.errors import Unavailable
+from service.core.idempotency import Idempotency
 from service.core.keys import derive
 from service.core.paging import Cursors
 from service.core.ports import Limiter, PasswordHasher
+from service.idempotency.repository import IdempotencyRepository
 from service.infra.cache import Cache, MemoryCache, open_cache
 from service.infra.database import Database
 from service.infra.hashing import Argon2Hasher
@@ -117,6 +119,7 @@ def build(settings: Settings, outside: Outside) -> Services:
     begin, clock = outside.database.transaction, outside.clock
     user_rows = UserRepository(UserLists(outside.totals), clock)
     sessions = SessionRepository(settings.refresh_token_expiry, clock)
+    idempotency = Idempotency(IdempotencyRepository(clock), derive(secret, "idempotency"))
     users = UserService(
         user_rows,
         begin,
@@ -124,6 +127,7 @@ def build(settings: Settings, outside: Outside) -> Services:
         sessions,
         outside.limiter,
         Cursors(derive(secret, "cursor")),
+        idempotency,
     )
     auth = AuthService(
         users,
@@ -145,7 +149,7 @@ def build(settings: Settings, outside: Outside) -> Services:
     return Services(
         users=users,
         imports=UserImportService(user_rows, begin),
-        roles=RoleService(RoleRepository(clock), users, begin),
+        roles=RoleService(RoleRepository(clock), users, begin, idempotency),
         auth=auth,
     )
 

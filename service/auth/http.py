@@ -11,11 +11,11 @@ from service.auth.schemas import Introspect, Introspection, Login, Refresh, Regi
 from service.auth.service import AuthService
 from service.core.errors import InvalidToken, Limited
 from service.core.parsing import Command, parse
-from service.transport.http.answers import no_content, reply
+from service.transport.http.answers import no_content, reply, reply_if_new
 from service.transport.http.bodies import json_body, json_or_form, query
 from service.transport.http.guard import Guard
 from service.transport.http.operations import operation
-from service.transport.http.requests import Request
+from service.transport.http.requests import Request, idempotency_key
 from service.transport.http.routes import API, READ, route
 from service.users.errors import EmailTaken, UserNotFound
 from service.users.schemas import UserView
@@ -53,7 +53,10 @@ def _add_entrance(blueprint: Blueprint, auth: AuthService, guard: Guard) -> None
         refusals=(RegistrationClosed, Limited, EmailTaken),
     )
     async def register(request: Request) -> HTTPResponse:
-        user = await auth.register(guard.visitor(request), json_body(request))
+        visitor = guard.visitor(request)
+        user = await auth.register(
+            visitor, json_body(request), idempotency_key=idempotency_key(request)
+        )
         return reply(user, 201, {"Location": f"{API}/users/{user.id}"})
 
     @route(blueprint, ["POST"], "/auth/login")
@@ -107,7 +110,7 @@ def _add_own_session(blueprint: Blueprint, auth: AuthService, guard: Guard) -> N
         refusals=(UserNotFound,),
     )
     async def who_am_i(request: Request) -> HTTPResponse:
-        return reply(await auth.who_am_i(await guard.actor(request)))
+        return reply_if_new(request, await auth.who_am_i(await guard.actor(request)))
 
 
 def _add_introspection(blueprint: Blueprint, auth: AuthService, guard: Guard) -> None:

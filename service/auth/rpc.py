@@ -6,7 +6,7 @@ from betterproto.lib.google.protobuf import Empty
 
 from service.auth.schemas import Introspection, TokenPair
 from service.auth.service import AuthService
-from service.transport.rpc.call import actor, visitor
+from service.transport.rpc.call import actor, idempotency_key, tagged, visitor
 from service.transport.rpc.messages import Handlers, present
 from service.users.rpc import to_user
 
@@ -18,7 +18,8 @@ class AuthRpc(Handlers, pb.AuthServiceBase):
         self._auth = auth
 
     async def register(self, message: pb.RegisterRequest) -> UserResponse:
-        return to_user(await self._auth.register(visitor(), present(message)))
+        new, key = present(message), idempotency_key()
+        return to_user(tagged(await self._auth.register(visitor(), new, idempotency_key=key)))
 
     async def login(self, message: pb.LoginRequest) -> pb.TokenResponse:
         return _to_tokens(await self._auth.login(visitor(), present(message)))
@@ -31,7 +32,7 @@ class AuthRpc(Handlers, pb.AuthServiceBase):
         return Empty()
 
     async def who_am_i(self, _message: Empty) -> UserResponse:
-        return to_user(await self._auth.who_am_i(await actor()))
+        return to_user(tagged(await self._auth.who_am_i(await actor())))
 
     async def introspect(self, message: pb.IntrospectRequest) -> pb.IntrospectResponse:
         return _to_introspection(await self._auth.introspect(await actor(), present(message)))

@@ -49,18 +49,20 @@ class AuthService:
         self._registration = registration
 
     @allow(Anyone())
-    async def register(self, actor: Actor, raw: Raw) -> UserView:
+    async def register(
+        self, actor: Actor, raw: Raw, idempotency_key: str | None = None
+    ) -> UserView:
         """Make an account for whoever asks.
 
         Raises:
-            RegistrationClosed, Limited, Invalid, EmailTaken, Unavailable.
+            RegistrationClosed, Limited, Invalid, EmailTaken, IdempotencyMismatch, Unavailable.
         """
         if self._registration == "closed":
             raise RegistrationClosed
         await REGISTRATIONS_BY_ADDRESS.hit(self._limiter, network_of(actor.address))
         command = parse(Register, raw)
         await REGISTRATIONS_BY_ACCOUNT.hit(self._limiter, command.email)
-        return await self._users.create(SYSTEM, raw)
+        return await self._users.create(SYSTEM, raw, idempotency_key)
 
     @allow(Anyone())
     async def login(self, actor: Actor, raw: Raw) -> TokenPair:

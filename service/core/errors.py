@@ -67,6 +67,22 @@ class Forbidden(Refusal):
     message = "Insufficient permissions for this operation."
 
 
+class EtagMismatch(Refusal):
+    """The row is not what the caller believes; ``etag`` is what it is now."""
+
+    kind, code = Kind.PRECONDITION, "etag_mismatch"
+    message = "It was changed since you read it. Read it again, then decide anew."
+
+    def __init__(self, etag: str) -> None:
+        self.etag = etag
+        super().__init__()
+
+
+class IdempotencyMismatch(Refusal):
+    kind, code = Kind.WRONG_STATE, "idempotency_mismatch"
+    message = "This Idempotency-Key was used for something else. Use a new one for each command."
+
+
 class Limited(Refusal):
     """Too many tries; ``retry_after`` says how long to wait."""
 

@@ -1,9 +1,12 @@
-"""What all answers share: how instants are written."""
+"""What all answers share: how instants are written, and which version of a row they show."""
 
 from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
+
+from service.core.preconditions import etag_of
 
 
 def rfc3339(moment: datetime) -> str:
@@ -23,3 +26,13 @@ class View(BaseModel):
     """What goes out. Only fields named here can ever leave the service."""
 
     model_config = ConfigDict(frozen=True)
+
+
+class VersionedView(View):
+    """What goes out of a row that has a version, which travels beside the fields, as ETag."""
+
+    version: SkipJsonSchema[int] = Field(exclude=True)
+
+    @property
+    def etag(self) -> str:
+        return etag_of(self.version)

@@ -10,7 +10,7 @@ from service.transport.http.answers import no_content, reply
 from service.transport.http.bodies import json_body
 from service.transport.http.guard import Guard
 from service.transport.http.operations import operation
-from service.transport.http.requests import Request
+from service.transport.http.requests import Request, idempotency_key
 from service.transport.http.routes import API, READ, route
 from service.users.errors import LastAdmin, UserNotFound
 
@@ -40,7 +40,10 @@ def _add_roles(blueprint: Blueprint, roles: RoleService, guard: Guard) -> None:
         refusals=(RoleTaken,),
     )
     async def create_role(request: Request) -> HTTPResponse:
-        role = await roles.create(await guard.actor(request), json_body(request))
+        actor = await guard.actor(request)
+        role = await roles.create(
+            actor, json_body(request), idempotency_key=idempotency_key(request)
+        )
         return reply(role, 201, {"Location": f"{API}/roles/{role.name}"})
 
     @route(blueprint, ["DELETE"], "/roles/<name>")

@@ -5,7 +5,7 @@ from betterproto.lib.google.protobuf import Empty
 
 from service.roles.schemas import RoleView
 from service.roles.service import RoleService
-from service.transport.rpc.call import actor
+from service.transport.rpc.call import actor, idempotency_key
 from service.transport.rpc.messages import Handlers, present
 
 
@@ -20,7 +20,8 @@ class RolesRpc(Handlers, pb.RoleServiceBase):
         return pb.ListRolesResponse(roles=[_to_role(view) for view in found.data])
 
     async def create_role(self, message: pb.CreateRoleRequest) -> pb.RoleResponse:
-        return _to_role(await self._roles.create(await actor(), present(message)))
+        new, key = present(message), idempotency_key()
+        return _to_role(await self._roles.create(await actor(), new, idempotency_key=key))
 
     async def delete_role(self, message: pb.DeleteRoleRequest) -> Empty:
         await self._roles.delete(await actor(), message.name)

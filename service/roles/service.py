@@ -1,6 +1,7 @@
 """The rules about roles."""
 
 from service.core.access import ADMIN, BUILT_IN_ROLES, SYSTEM, Actor, Inside, Role, allow
+from service.core.idempotency import Idempotency
 from service.core.parsing import Raw, parse
 from service.core.ports import Transactions
 from service.roles.errors import RoleBuiltIn, RoleTaken
@@ -13,9 +14,14 @@ class RoleService:
     """The rules about roles. ``actor`` is who asks; every method states who may."""
 
     def __init__(
-        self, roles: RoleRepository, users: UserService, transactions: Transactions
+        self,
+        roles: RoleRepository,
+        users: UserService,
+        transactions: Transactions,
+        idempotency: Idempotency,
     ) -> None:
         self._roles, self._users, self._begin = roles, users, transactions
+        self._idempotency = idempotency
 
     @allow(Role(ADMIN))
     async def list(self, actor: Actor) -> RoleList:
@@ -23,10 +29,15 @@ class RoleService:
         return RoleList(data=[RoleView.of(role) for role in await self._roles.all()])
 
     @allow(Role(ADMIN))
-    async def create(self, actor: Actor, raw: Raw) -> RoleView:
-        """Raises: Invalid, RoleTaken."""
+    async def create(self, actor: Actor, raw: Raw, idempotency_key: str | None = None) -> RoleView:
+        """Raises: Invalid, RoleTaken, IdempotencyMismatch."""
         command = parse(CreateRole, raw)
-        return RoleView.of(await self._roles.add(command.name, command.description or None))
+        async with self._idempotency.once(actor, idempotency_key, command, RoleView) as once:
+            if once.is_first:
+                async with self._begin():
+                    role = await self._roles.add(command.name, command.description or None)
+                    await once.keep(RoleView.of(role))
+        return once.answer
 
     @allow(Role(ADMIN))
     async def delete(self, actor: Actor, name: str) -> None:

@@ -5,11 +5,11 @@ from sanic.response import HTTPResponse
 
 from service.core.errors import Limited
 from service.core.paging import Page
-from service.transport.http.answers import no_content, reply, reply_page
+from service.transport.http.answers import no_content, reply, reply_if_new, reply_page
 from service.transport.http.bodies import json_body, query
 from service.transport.http.guard import Guard
 from service.transport.http.operations import operation
-from service.transport.http.requests import Request
+from service.transport.http.requests import Request, idempotency_key, if_match
 from service.transport.http.routes import API, CHANGE, READ, route
 from service.users.errors import EmailTaken, LastAdmin, UserNotFound, WrongPassword
 from service.users.schemas import (
@@ -60,7 +60,10 @@ def _add_collection(blueprint: Blueprint, users: UserService, guard: Guard) -> N
         refusals=(EmailTaken,),
     )
     async def create_user(request: Request) -> HTTPResponse:
-        user = await users.create(await guard.actor(request), json_body(request))
+        actor = await guard.actor(request)
+        user = await users.create(
+            actor, json_body(request), idempotency_key=idempotency_key(request)
+        )
         return reply(user, 201, {"Location": f"{API}/users/{user.id}"})
 
 
@@ -75,7 +78,7 @@ def _add_me(blueprint: Blueprint, users: UserService, guard: Guard) -> None:
     )
     async def get_me(request: Request) -> HTTPResponse:
         actor = await guard.actor(request)
-        return reply(await users.get(actor, str(actor.user_id)))
+        return reply_if_new(request, await users.get(actor, str(actor.user_id)))
 
     @route(blueprint, CHANGE, "/users/me")
     @operation(
@@ -88,7 +91,8 @@ def _add_me(blueprint: Blueprint, users: UserService, guard: Guard) -> None:
     )
     async def update_me(request: Request) -> HTTPResponse:
         actor = await guard.actor(request)
-        return reply(await users.update(actor, str(actor.user_id), json_body(request)))
+        change, expected = json_body(request), if_match(request)
+        return reply(await users.update(actor, str(actor.user_id), change, if_match=expected))
 
 
 def _add_one(blueprint: Blueprint, users: UserService, guard: Guard) -> None:
@@ -97,7 +101,7 @@ def _add_one(blueprint: Blueprint, users: UserService, guard: Guard) -> None:
         "getUser", "Read an account", UserService.get, view=UserView, refusals=(UserNotFound,)
     )
     async def get_user(request: Request, user_id: str) -> HTTPResponse:
-        return reply(await users.get(await guard.actor(request), user_id))
+        return reply_if_new(request, await users.get(await guard.actor(request), user_id))
 
     @route(blueprint, CHANGE, "/users/<user_id>")
     @operation(
@@ -110,7 +114,8 @@ def _add_one(blueprint: Blueprint, users: UserService, guard: Guard) -> None:
     )
     async def update_user(request: Request, user_id: str) -> HTTPResponse:
         actor = await guard.actor(request)
-        return reply(await users.update(actor, user_id, json_body(request)))
+        change, expected = json_body(request), if_match(request)
+        return reply(await users.update(actor, user_id, change, if_match=expected))
 
 
 def _add_administration(blueprint: Blueprint, users: UserService, guard: Guard) -> None:
@@ -125,7 +130,8 @@ def _add_administration(blueprint: Blueprint, users: UserService, guard: Guard) 
     )
     async def set_status(request: Request, user_id: str) -> HTTPResponse:
         actor = await guard.actor(request)
-        return reply(await users.set_status(actor, user_id, json_body(request)))
+        status, expected = json_body(request), if_match(request)
+        return reply(await users.set_status(actor, user_id, status, if_match=expected))
 
     @route(blueprint, ["DELETE"], "/users/<user_id>")
     @operation(
@@ -136,7 +142,7 @@ def _add_administration(blueprint: Blueprint, users: UserService, guard: Guard) 
         refusals=(UserNotFound, LastAdmin),
     )
     async def delete_user(request: Request, user_id: str) -> HTTPResponse:
-        await users.delete(await guard.actor(request), user_id)
+        await users.delete(await guard.actor(request), user_id, if_match=if_match(request))
         return no_content()
 
 
@@ -150,7 +156,7 @@ def _add_profile(blueprint: Blueprint, users: UserService, guard: Guard) -> None
         refusals=(UserNotFound,),
     )
     async def get_profile(request: Request, user_id: str) -> HTTPResponse:
-        return reply(await users.profile(await guard.actor(request), user_id))
+        return reply_if_new(request, await users.profile(await guard.actor(request), user_id))
 
     @route(blueprint, ["PATCH"], "/users/<user_id>/profile")
     @operation(
@@ -163,4 +169,5 @@ def _add_profile(blueprint: Blueprint, users: UserService, guard: Guard) -> None
     )
     async def update_profile(request: Request, user_id: str) -> HTTPResponse:
         actor = await guard.actor(request)
-        return reply(await users.update_profile(actor, user_id, json_body(request)))
+        change, expected = json_body(request), if_match(request)
+        return reply(await users.update_profile(actor, user_id, change, if_match=expected))

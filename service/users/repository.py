@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from tortoise.exceptions import IntegrityError
@@ -12,13 +14,21 @@ from service.core.clock import Clock, utc_now
 from service.core.ids import canonical
 from service.core.paging import Slice
 from service.core.text import folded
+from service.infra.cache import Cache
+from service.infra.cache.two_tier import Shelf
+from service.infra.changes import ChangeFeed
 from service.infra.database import foreign_key_violation, link_rows, unique_violation
 from service.roles.errors import RoleNotFound
 from service.roles.models import Role
 from service.users.errors import EmailTaken, LastAdmin, UserNotFound
+from service.users.facts import ProfileFacts, UserFacts
 from service.users.lists import UserLists
 from service.users.models import ListedUser, SyncStatus, User, UserProfile, UserStatus
 from service.users.search import Match
+
+T = TypeVar("T")
+
+CHANGEABLE = ("name", "email", "status", "email_verified")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +47,40 @@ class NewUser:
 class UserRepository:
     """Users by id, e-mail, status and search, always in the order of their ids.
 
-    Every user that leaves here has its roles fetched.
+    Every user that leaves here has its roles fetched. Every write but an insert, of which nobody
+    can have kept anything, is written down in the change feed: that is what drops cached facts.
     """
 
-    def __init__(self, lists: UserLists, clock: Clock = utc_now) -> None:
-        self._lists, self._clock = lists, clock
+    def __init__(
+        self,
+        lists: UserLists,
+        changes: ChangeFeed,
+        shared: Cache | None = None,
+        clock: Clock = utc_now,
+        ttl: timedelta = timedelta(hours=1),
+    ) -> None:
+        """``shared`` is the cache of all workers, where facts stay for ``ttl``."""
+        self._lists, self._changes, self._clock = lists, changes, clock
+        self._facts = Shelf(UserFacts, changes, shared, ttl=ttl)
+        self._profiles = Shelf(ProfileFacts, changes, shared, ttl=ttl)
+
+    async def facts(self, user_id: str | UUID) -> UserFacts:
+        """What clients see of a user, from the nearest place that has it (docs/decisions/0011).
+
+        Raises:
+            UserNotFound: there is none, or the id is not a canonical UUID.
+        """
+        key = _key(user_id)
+        return _found(await self._facts.get(key, lambda: _read_facts(key)))
+
+    async def profile_facts(self, user_id: str | UUID) -> ProfileFacts:
+        """What clients see of a profile, likewise; empty until something is told.
+
+        Raises:
+            UserNotFound: there is no such user, or the id is not a canonical UUID.
+        """
+        key = _key(user_id)
+        return _found(await self._profiles.get(key, lambda: _read_profile(key)))
 
     async def get(self, user_id: str | UUID, *, lock: bool = False) -> User:
         """The user of that id; with ``lock`` nobody else changes the row before the commit.
@@ -154,23 +193,24 @@ class UserRepository:
         )
 
     async def save(self, user: User) -> None:
-        """Store a changed name, e-mail, status or verification.
+        """Store a changed name, e-mail, status or verification of a locked user.
 
         Raises:
             EmailTaken: the unique index says so.
         """
         user.search = _search_text(user.name, user.email)
         user.updated_at = self._clock()
+        user.version += 1
         try:
-            await user.save(
-                update_fields=["name", "email", "search", "status", "email_verified", "updated_at"]
-            )
+            await user.save(update_fields=[*CHANGEABLE, "search", "updated_at", "version"])
         except IntegrityError as error:
             raise _translated(error) from None
+        await self._changes.append(user.id, "user")
 
     async def delete(self, user: User) -> None:
         """Delete the row; its profile, roles and sessions go with it."""
         await user.delete()
+        await self._changes.append(user.id, "deleted")
 
     async def keep_an_admin(self, leaving: User) -> None:
         """Make sure that an active admin remains when ``leaving`` is one no longer.
@@ -218,20 +258,49 @@ class UserRepository:
 
     async def outdate_tokens(self, user_ids: Iterable[UUID]) -> None:
         """Have every access token given out so far to these users refused from the commit on."""
-        await User.filter(id__in=list(user_ids)).update(
-            token_epoch=F("token_epoch") + 1, updated_at=self._clock()
+        users = list(user_ids)
+        await User.filter(id__in=users).update(
+            token_epoch=F("token_epoch") + 1, version=F("version") + 1, updated_at=self._clock()
         )
+        await self._changes.append_all(users, "roles")
 
     async def profile(self, user_id: UUID) -> UserProfile | None:
         return await UserProfile.filter(user_id=user_id).first()
 
     async def save_profile(self, user: User, changes: dict[str, str | None]) -> UserProfile:
-        """Change the given fields of a profile, made when there was none; lock the user first."""
+        """Change the given fields of a profile, made when there was none; lock the user first.
+
+        The user's version is the profile's too, so it rises; nothing else of the user changes.
+        """
+        user.version += 1
+        await user.save(update_fields=["version"])
         profile = await self.profile(user.id) or UserProfile(user=user, created_at=self._clock())
         profile.update_from_dict(changes)
         profile.updated_at = self._clock()
         await profile.save()
+        await self._changes.append(user.id, "profile")
         return profile
+
+
+def _key(user_id: str | UUID) -> UUID:
+    key = user_id if isinstance(user_id, UUID) else canonical(user_id)
+    if key is None:
+        raise UserNotFound
+    return key
+
+
+def _found(facts: T | None) -> T:
+    if facts is None:
+        raise UserNotFound
+    return facts
+
+
+async def _read_facts(user_id: UUID) -> UserFacts | None:
+    return UserFacts.of(await User.filter(id=user_id).values(*UserFacts.COLUMNS))
+
+
+async def _read_profile(user_id: UUID) -> ProfileFacts | None:
+    return ProfileFacts.of(await User.filter(id=user_id).values(*ProfileFacts.COLUMNS))
 
 
 def _search_text(name: str, email: str) -> str:

@@ -6,7 +6,7 @@ from arcana_protos import user as pb
 from betterproto.lib.google.protobuf import Empty
 
 from service.core.paging import Page
-from service.transport.rpc.call import actor
+from service.transport.rpc.call import actor, idempotency_key, if_match, tagged
 from service.transport.rpc.messages import Handlers, calling, cleared, closing, present
 from service.users.schemas import ProfileView, UserView
 from service.users.service import UserService
@@ -19,7 +19,7 @@ class UsersRpc(Handlers, pb.UserServiceBase):
         self._users = users
 
     async def get_user(self, message: pb.GetUserRequest) -> pb.UserResponse:
-        return to_user(await self._users.get(await actor(), message.id))
+        return to_user(tagged(await self._users.get(await actor(), message.id)))
 
     async def list_users(self, message: pb.ListUsersRequest) -> pb.ListUsersResponse:
         with calling(q="query"):
@@ -33,26 +33,32 @@ class UsersRpc(Handlers, pb.UserServiceBase):
                 yield to_user(view)
 
     async def create_user(self, message: pb.CreateUserRequest) -> pb.UserResponse:
-        return to_user(await self._users.create(await actor(), present(message)))
+        new, key = present(message), idempotency_key()
+        return to_user(tagged(await self._users.create(await actor(), new, idempotency_key=key)))
 
     async def update_user(self, message: pb.UpdateUserRequest) -> pb.UserResponse:
         change = present(message, but=("id",))
-        return to_user(await self._users.update(await actor(), message.id, change))
+        user = await self._users.update(await actor(), message.id, change, if_match=if_match())
+        return to_user(tagged(user))
 
     async def set_user_status(self, message: pb.SetUserStatusRequest) -> pb.UserResponse:
         change = present(message, but=("id",))
-        return to_user(await self._users.set_status(await actor(), message.id, change))
+        user = await self._users.set_status(await actor(), message.id, change, if_match=if_match())
+        return to_user(tagged(user))
 
     async def delete_user(self, message: pb.DeleteUserRequest) -> Empty:
-        await self._users.delete(await actor(), message.id)
+        await self._users.delete(await actor(), message.id, if_match=if_match())
         return Empty()
 
     async def get_profile(self, message: pb.GetProfileRequest) -> pb.ProfileResponse:
-        return _to_profile(await self._users.profile(await actor(), message.id))
+        return _to_profile(tagged(await self._users.profile(await actor(), message.id)))
 
     async def update_profile(self, message: pb.UpdateProfileRequest) -> pb.ProfileResponse:
         change = cleared(present(message, but=("id",)))
-        return _to_profile(await self._users.update_profile(await actor(), message.id, change))
+        profile = await self._users.update_profile(
+            await actor(), message.id, change, if_match=if_match()
+        )
+        return _to_profile(tagged(profile))
 
 
 def _wanted(message: pb.ListUsersRequest) -> dict[str, object]:

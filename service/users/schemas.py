@@ -16,7 +16,8 @@ from pydantic import (
 from service.core.paging import PAGE_MAX, SIZE_MAX, PageQuery
 from service.core.parsing import Command
 from service.core.text import Email, Name, Number, clean_line, refuse_controls
-from service.core.views import Id, Instant, View
+from service.core.views import Id, Instant, VersionedView
+from service.users.facts import ProfileFacts, UserFacts
 from service.users.models import ListedUser, User, UserProfile, UserStatus
 from service.users.passwords import Password, refuse_familiar
 
@@ -138,7 +139,7 @@ class ImportedUser(Command):
     roles: list[Annotated[str, Field(max_length=50)]] = Field(default_factory=list, max_length=50)
 
 
-class UserView(View):
+class UserView(VersionedView):
     """A user as clients see it."""
 
     id: Id
@@ -151,7 +152,7 @@ class UserView(View):
     updated_at: Instant
 
     @classmethod
-    def of(cls, user: User | ListedUser) -> Self:
+    def of(cls, user: User | ListedUser | UserFacts) -> Self:
         """The view of a user whose roles have been fetched."""
         return cls(
             id=str(user.id),
@@ -162,11 +163,15 @@ class UserView(View):
             roles=sorted(role.name for role in user.roles),
             created_at=user.created_at,
             updated_at=user.updated_at,
+            version=user.version,
         )
 
 
-class ProfileView(View):
-    """What a user tells about themselves; empty until something is told."""
+class ProfileView(VersionedView):
+    """What a user tells about themselves; empty until something is told.
+
+    Its version is the user's: one number says whether anything of a user has changed.
+    """
 
     user_id: Id
     avatar_url: str | None = None
@@ -175,13 +180,14 @@ class ProfileView(View):
     updated_at: Instant | None = None
 
     @classmethod
-    def of(cls, user_id: object, profile: UserProfile | None) -> Self:
+    def of(cls, user: User | ProfileFacts, profile: UserProfile | ProfileFacts | None) -> Self:
         if profile is None:
-            return cls(user_id=str(user_id))
+            return cls(user_id=str(user.id), version=user.version)
         return cls(
-            user_id=str(user_id),
+            user_id=str(user.id),
             avatar_url=profile.avatar_url,
             bio=profile.bio,
             phone=profile.phone,
             updated_at=profile.updated_at,
+            version=user.version,
         )

@@ -5,9 +5,11 @@ from uuid import UUID
 
 from service.core.access import ADMIN, USER, Actor, Inside, Role, Self, allow
 from service.core.errors import Invalid
+from service.core.idempotency import Idempotency
 from service.core.paging import Cursors, Page, Slice, pages
 from service.core.parsing import Raw, parse
 from service.core.ports import Limiter, PasswordHasher, SessionEnder, Transactions
+from service.core.preconditions import Precondition
 from service.core.rates import PASSWORD_CHECKS
 from service.users.errors import WrongPassword
 from service.users.models import ListedUser, User, UserStatus
@@ -38,27 +40,32 @@ class UserService:
         sessions: SessionEnder,
         limiter: Limiter,
         cursors: Cursors,
+        idempotency: Idempotency,
     ) -> None:
         self._users, self._begin, self._hasher = users, transactions, hasher
         self._sessions, self._limiter, self._cursors = sessions, limiter, cursors
+        self._idempotency = idempotency
 
     @allow(Role(ADMIN))
-    async def create(self, actor: Actor, raw: Raw) -> UserView:
+    async def create(self, actor: Actor, raw: Raw, idempotency_key: str | None = None) -> UserView:
         """Make an account that can log in at once.
 
         Raises:
-            Invalid, EmailTaken, Unavailable.
+            Invalid, EmailTaken, IdempotencyMismatch, Unavailable.
         """
         command = parse(CreateUser, raw)
-        password_hash = await self._hasher.hash(command.password)
-        new = NewUser(command.name, command.email, password_hash, roles=(USER,))
-        async with self._begin():
-            return UserView.of(await self._users.add(new))
+        async with self._idempotency.once(actor, idempotency_key, command, UserView) as once:
+            if once.is_first:
+                password_hash = await self._hasher.hash(command.password)
+                new = NewUser(command.name, command.email, password_hash, roles=(USER,))
+                async with self._begin():
+                    await once.keep(UserView.of(await self._users.add(new)))
+        return once.answer
 
     @allow(Self("user_id"), Role(ADMIN))
     async def get(self, actor: Actor, user_id: str) -> UserView:
         """Raises: UserNotFound."""
-        return UserView.of(await self._users.get(user_id))
+        return UserView.of(await self._users.facts(user_id))
 
     @allow(Inside())
     async def find_by_email(self, actor: Actor, email: str) -> UserView | None:
@@ -116,19 +123,22 @@ class UserService:
             more = found.more
 
     @allow(Self("user_id"), Role(ADMIN))
-    async def update(self, actor: Actor, user_id: str, raw: Raw) -> UserView:
+    async def update(
+        self, actor: Actor, user_id: str, raw: Raw, if_match: str | None = None
+    ) -> UserView:
         """Change the given fields; a changed e-mail is unverified again.
 
         Whoever changes their own e-mail proves with the password that it is really them, so that
         a stolen access token can't take the account over.
 
         Raises:
-            Invalid, UserNotFound, EmailTaken, WrongPassword, Limited, Unavailable.
+            Invalid, UserNotFound, EtagMismatch, EmailTaken, WrongPassword, Limited, Unavailable.
         """
-        change = parse(UpdateUser, raw)
+        change, expected = parse(UpdateUser, raw), Precondition.read(if_match)
         await self._prove_identity(actor, await self._users.get(user_id), change)
         async with self._begin():
             user = await self._users.get(user_id, lock=True)
+            expected.check(user.version)
             if "email" in change.changes and change.email != user.email:
                 user.email, user.email_verified = change.email, False
             if "name" in change.changes:
@@ -147,15 +157,18 @@ class UserService:
             raise WrongPassword
 
     @allow(Role(ADMIN))
-    async def set_status(self, actor: Actor, user_id: str, raw: Raw) -> UserView:
+    async def set_status(
+        self, actor: Actor, user_id: str, raw: Raw, if_match: str | None = None
+    ) -> UserView:
         """Make an account active, inactive or suspended; only the active keep their sessions.
 
         Raises:
-            Invalid, UserNotFound, LastAdmin.
+            Invalid, UserNotFound, EtagMismatch, LastAdmin.
         """
-        status = parse(SetStatus, raw).status
+        status, expected = parse(SetStatus, raw).status, Precondition.read(if_match)
         async with self._begin():
             user = await self._users.get(user_id, lock=True)
+            expected.check(user.version)
             if status is not UserStatus.ACTIVE:
                 await self._users.keep_an_admin(leaving=user)
                 await self._sessions.end_all(user.id, why=f"user_{status}")
@@ -164,14 +177,16 @@ class UserService:
         return UserView.of(user)
 
     @allow(Role(ADMIN))
-    async def delete(self, actor: Actor, user_id: str) -> None:
+    async def delete(self, actor: Actor, user_id: str, if_match: str | None = None) -> None:
         """Delete an account with its profile, roles and sessions; its e-mail is free again.
 
         Raises:
-            UserNotFound, LastAdmin.
+            Invalid, UserNotFound, EtagMismatch, LastAdmin.
         """
+        expected = Precondition.read(if_match)
         async with self._begin():
             user = await self._users.get(user_id, lock=True)
+            expected.check(user.version)
             await self._users.keep_an_admin(leaving=user)
             await self._users.delete(user)
 
@@ -209,20 +224,23 @@ class UserService:
     @allow(Self("user_id"), Role(ADMIN))
     async def profile(self, actor: Actor, user_id: str) -> ProfileView:
         """Raises: UserNotFound."""
-        user = await self._users.get(user_id)
-        return ProfileView.of(user.id, await self._users.profile(user.id))
+        facts = await self._users.profile_facts(user_id)
+        return ProfileView.of(facts, facts)
 
     @allow(Self("user_id"), Role(ADMIN))
-    async def update_profile(self, actor: Actor, user_id: str, raw: Raw) -> ProfileView:
+    async def update_profile(
+        self, actor: Actor, user_id: str, raw: Raw, if_match: str | None = None
+    ) -> ProfileView:
         """Change the given fields of a profile; null clears one.
 
         Raises:
-            Invalid, UserNotFound.
+            Invalid, UserNotFound, EtagMismatch.
         """
-        changes = parse(UpdateProfile, raw).changes
+        changes, expected = parse(UpdateProfile, raw).changes, Precondition.read(if_match)
         async with self._begin():
             user = await self._users.get(user_id, lock=True)
-            return ProfileView.of(user.id, await self._users.save_profile(user, changes))
+            expected.check(user.version)
+            return ProfileView.of(user, await self._users.save_profile(user, changes))
 
     @allow(Inside())
     async def make_first_admin(self, actor: Actor, raw: Raw) -> UserView | None:

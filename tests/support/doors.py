@@ -44,6 +44,8 @@ REFUSALS: Mapping[str, tuple[int, str, str]] = {
     "role_taken": (409, "ALREADY_EXISTS", "Conflict"),
     "role_builtin": (409, "FAILED_PRECONDITION", "Conflict"),
     "last_admin": (409, "FAILED_PRECONDITION", "Conflict"),
+    "idempotency_mismatch": (409, "FAILED_PRECONDITION", "Conflict"),
+    "etag_mismatch": (412, "FAILED_PRECONDITION", "Precondition Failed"),
     "rate_limited": (429, "RESOURCE_EXHAUSTED", "Too Many Requests"),
     "too_large": (413, "RESOURCE_EXHAUSTED", "Payload Too Large"),
     "unavailable": (503, "UNAVAILABLE", "Service Unavailable"),
@@ -247,7 +249,8 @@ class Rpc(Door):
         if reply.status != "OK":
             return _refused(reply, name)
         plain = [_plain(message, wanted) for message in reply.messages]
-        return Answer(True, name, {"data": plain} if wanted.streams else plain[0])
+        body = {"data": plain} if wanted.streams else plain[0]
+        return Answer(True, name, body, headers=reply.metadata)
 
     async def exchange(
         self, wanted: Operation, message: betterproto.Message, metadata: Mapping[str, str]

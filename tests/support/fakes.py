@@ -8,6 +8,7 @@ from uuid import UUID
 
 from service.core.access import ADMIN
 from service.core.errors import Limited
+from service.core.idempotency import Kept, KeyTaken
 from service.core.ids import canonical, new_id
 from service.core.paging import Slice
 from service.core.ports import PasswordHasher
@@ -38,6 +39,7 @@ class Person:
     roles: list[FakeRole] = field(default_factory=lambda: [FakeRole("user")])
     created_at: datetime = START
     updated_at: datetime = START
+    version: int = 1
 
     def has_role(self, name: str) -> bool:
         return FakeRole(name) in self.roles
@@ -74,6 +76,7 @@ class FakeUsers:
     async def save(self, user: Person) -> None:
         if any(row.email == user.email for row in self.rows.values() if row is not user):
             raise EmailTaken
+        user.version += 1
 
     async def delete(self, user: Person) -> None:
         del self.rows[user.id]
@@ -108,7 +111,26 @@ class FakeUsers:
         return held
 
     async def outdate_tokens(self, user_ids: Iterable[UUID]) -> None:
-        self.outdated.extend(user_ids)
+        for user_id in user_ids:
+            self.outdated.append(user_id)
+            self.rows[user_id].version += 1
+
+
+class FakeAnswers:
+    """``core.idempotency.Answers`` over a dict; nothing of it ever expires."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Kept] = {}
+
+    async def find(self, key_hash: str) -> Kept | None:
+        return self.kept.get(key_hash)
+
+    async def keep(self, kept: Kept) -> None:
+        if self.kept.setdefault(kept.key_hash, kept) is not kept:
+            raise KeyTaken
+
+    async def purge(self) -> int:
+        return 0
 
 
 class FakeTransactions:

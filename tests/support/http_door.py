@@ -48,6 +48,7 @@ USER = UserView(
     roles=["user"],
     created_at=THEN,
     updated_at=THEN,
+    version=7,
 )
 ROLE = RoleView(name="editor", description=None, built_in=False, created_at=THEN)
 PAIR = TokenPair(access_token="a.b.c", refresh_token="opaque", expires_in=3600)
@@ -104,7 +105,9 @@ class Door:
             {
                 "list": FIRST_PAGE,
                 **dict.fromkeys(("create", "get", "update", "set_status"), USER),
-                **dict.fromkeys(("profile", "update_profile"), ProfileView(user_id=USER.id)),
+                **dict.fromkeys(
+                    ("profile", "update_profile"), ProfileView(user_id=USER.id, version=7)
+                ),
                 "delete": None,
             }
         )

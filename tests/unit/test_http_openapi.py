@@ -14,7 +14,10 @@ from tests.support.http_door import VERSION, Door
 
 Json = dict[str, Any]
 RAISES = re.compile(r"Raises:\s*([A-Z]\w+(?:,\s*[A-Z]\w+)*)")
-IMPLIED = {"Invalid", "Unavailable", "InvalidToken", "MissingToken", "Forbidden"}
+IMPLIED = {
+    *("Invalid", "Unavailable", "InvalidToken", "MissingToken", "Forbidden"),
+    *("EtagMismatch", "IdempotencyMismatch"),
+}
 
 
 @pytest.fixture(name="made")
@@ -63,6 +66,32 @@ def test_a_service_methods_refusals_are_the_documents() -> None:
         raised = set(re.split(r",\s*", said[1])) if said else set()
         declared = {refusal.__name__ for refusal in facts.refusals}
         assert declared - IMPLIED == raised - IMPLIED, facts.id
+
+
+def test_what_a_method_reads_of_the_headers_is_in_its_operation(made: Json) -> None:
+    read: dict[str, set[str]] = {}
+    for _, _, each in operations(made):
+        for parameter in each.get("parameters", ()):
+            if parameter["in"] == "header":
+                read.setdefault(parameter["name"], set()).add(each["operationId"])
+    changes = {"updateUser", "updateUserByPut", "updateOwnUser", "updateOwnUserByPut"}
+    assert read == {
+        "If-Match": changes | {"setUserStatus", "deleteUser", "updateProfile"},
+        "If-None-Match": {"getUser", "getOwnUser", "whoAmI", "getProfile"},
+        "Idempotency-Key": {"register", "createUser", "createRole"},
+    }
+
+
+def test_what_shows_a_version_has_an_etag_and_the_version_is_no_field(made: Json) -> None:
+    by_id = {each["operationId"]: each for _, _, each in operations(made)}
+    assert "ETag" in by_id["getUser"]["responses"]["200"]["headers"]
+    assert "ETag" in by_id["getUser"]["responses"]["304"]["headers"]
+    assert "`etag_mismatch`" in by_id["deleteUser"]["responses"]["412"]["description"]
+    assert "`idempotency_mismatch`" in by_id["register"]["responses"]["409"]["description"]
+    for name in ("UserView", "ProfileView"):
+        schema = made["components"]["schemas"][name]
+        assert "version" not in schema["properties"]
+        assert "version" not in schema["required"]
 
 
 def test_every_code_stands_at_its_status(made: Json) -> None:

@@ -39,8 +39,9 @@ ADA = UserView(
     roles=["admin", "user"],
     created_at=NOW,
     updated_at=NOW + timedelta(microseconds=1),
+    version=7,
 )
-PROFILE = ProfileView(user_id=ADA.id, bio="Counts.", updated_at=NOW)
+PROFILE = ProfileView(user_id=ADA.id, bio="Counts.", updated_at=NOW, version=7)
 PAIR = TokenPair(access_token="a", refresh_token="r", expires_in=3600)
 AUDITOR = RoleView(name="auditor", description=None, built_in=False, created_at=NOW)
 
@@ -54,7 +55,8 @@ class Fake:
 
     def __getattr__(self, name: str) -> Any:
         async def method(actor: Actor, *given: Any, **named: Any) -> Any:
-            self.calls.append((name, actor, *given, *named.values()))
+            sent = [value for value in named.values() if value is not None]
+            self.calls.append((name, actor, *given, *sent))
             answer = self.answers.get(name)
             if isinstance(answer, Exception):
                 raise answer
@@ -201,7 +203,7 @@ async def test_a_present_empty_text_clears_a_field_of_a_profile() -> None:
 
 
 async def test_a_profile_nobody_wrote_has_no_time() -> None:
-    fake = Fake(profile=ProfileView(user_id=ADA.id))
+    fake = Fake(profile=ProfileView(user_id=ADA.id, version=7))
     async with calling(UsersRpc, fake) as channel:
         said = await users(channel).get_profile(user.GetProfileRequest(id=ADA.id))
     assert (said.user_id, said.updated_at) == (ADA.id, None)
@@ -214,6 +216,16 @@ async def test_status_and_deletion_reach_the_service() -> None:
         await users(channel).delete_user(user.DeleteUserRequest(id="i"))
     assert [call[0] for call in fake.calls] == ["set_status", "delete"]
     assert fake.calls[0][2:] == ("i", {"status": "odd"})
+
+
+async def test_what_the_metadata_demands_reaches_the_service() -> None:
+    fake = Fake(update=ADA, create=ADA)
+    async with calling(UsersRpc, fake) as channel:
+        stub = user.UserServiceStub(channel)
+        metadata = [("if-match", '"6"'), ("if-match", 'W/"7"')]
+        await stub.update_user(user.UpdateUserRequest(id="i", name="n"), metadata=metadata)
+        await stub.create_user(user.CreateUserRequest(), metadata={"idempotency-key": "k"})
+    assert [call[-1] for call in fake.calls] == ['"6", W/"7"', "k"]
 
 
 async def test_public_rpcs_get_a_visitor_whatever_the_token() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from service.core.access import SYSTEM, Actor
 from service.core.errors import Forbidden, Invalid, Limited, MissingToken
+from service.core.idempotency import Idempotency
 from service.core.ids import new_id
 from service.core.paging import Cursors
 from service.users.errors import EmailTaken, LastAdmin, UserNotFound, WrongPassword
@@ -17,6 +18,7 @@ from service.users.repository import UserRepository
 from service.users.service import UserService
 from tests.support.fakes import (
     CountingLimiter,
+    FakeAnswers,
     FakeRole,
     FakeSessions,
     FakeTransactions,
@@ -47,6 +49,7 @@ class World:
             self.sessions,
             self.limiter,
             Cursors(b"key"),
+            Idempotency(FakeAnswers(), b"key"),
         )
 
 

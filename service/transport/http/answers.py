@@ -7,6 +7,9 @@ from pydantic import BaseModel
 from sanic.response import HTTPResponse
 
 from service.core.paging import Page
+from service.core.preconditions import is_known
+from service.core.views import VersionedView
+from service.transport.http.requests import Request, joined
 
 JSON = "application/json"
 NUMBERED_ONLY = {"page", "total", "total_pages"}
@@ -19,9 +22,17 @@ def reply(
     *,
     sparse: bool = False,
 ) -> HTTPResponse:
-    """``view`` as JSON; a ``sparse`` one leaves out what is None."""
+    """``view`` as JSON, with its version as ETag; a ``sparse`` one leaves out what is None."""
     text = view.model_dump_json(exclude_none=sparse)
-    return HTTPResponse(text, status, dict(headers or {}), content_type=JSON)
+    tag = {"ETag": view.etag} if isinstance(view, VersionedView) else {}
+    return HTTPResponse(text, status, {**tag, **(headers or {})}, content_type=JSON)
+
+
+def reply_if_new(request: Request, view: VersionedView) -> HTTPResponse:
+    """``view``, or 304 and nothing for a caller that holds this version already."""
+    if is_known(joined(request, "if-none-match"), view.etag):
+        return HTTPResponse(status=304, headers={"ETag": view.etag})
+    return reply(view)
 
 
 def reply_page(page: Page[Any]) -> HTTPResponse:

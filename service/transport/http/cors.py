@@ -6,7 +6,9 @@ from sanic.response import BaseHTTPResponse, HTTPResponse
 
 from service.transport.http.requests import Request
 
-ALLOWED_HEADERS = "Authorization, Content-Type, X-Request-ID"
+ALLOWED_HEADERS = (
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
+)
 EXPOSED_HEADERS = "ETag, Location, Retry-After, X-Request-ID"
 MAX_AGE = 600
 """Seconds a browser may remember a preflight."""

@@ -11,7 +11,15 @@ from sanic.exceptions import MethodNotAllowed, SanicException
 from sanic.handlers import ErrorHandler
 from sanic.response import HTTPResponse
 
-from service.core.errors import Invalid, InvalidToken, Kind, Limited, Refusal, Unavailable
+from service.core.errors import (
+    EtagMismatch,
+    Invalid,
+    InvalidToken,
+    Kind,
+    Limited,
+    Refusal,
+    Unavailable,
+)
 from service.transport.bugs import log_bug
 from service.transport.errors import BUG, INTERNAL_CODE, WIRE, Wire, wire
 from service.transport.http.answers import JSON
@@ -129,6 +137,8 @@ def _refused(refusal: Refusal, on_wire: Wire) -> Failure:
 def _headers(refusal: Refusal) -> dict[str, str]:
     if isinstance(refusal, (Limited, Unavailable)):
         return {"Retry-After": str(max(1, math.ceil(refusal.retry_after.total_seconds())))}
+    if isinstance(refusal, EtagMismatch):
+        return {"ETag": refusal.etag}
     if refusal.kind is not Kind.UNAUTHENTICATED:
         return {}
     # RFC 6750 §3.1: no error code for a caller that sent no token.

@@ -7,7 +7,9 @@ from typing import Any
 
 from service.core.access import Anyone, Role, Rule, Self, SignedIn
 from service.core.errors import (
+    EtagMismatch,
     Forbidden,
+    IdempotencyMismatch,
     Invalid,
     InvalidToken,
     Kind,
@@ -36,7 +38,35 @@ _PATH_PARAMETERS: dict[str, Json] = {
     },
     "name": {"description": "The role's name.", "schema": {"type": "string"}},
 }
+_IF_MATCH: Json = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "Change it only while it has one of these ETags; `*` stands for any.",
+    "schema": {"type": "string"},
+    "example": '"7"',
+}
+_IF_NONE_MATCH: Json = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETags that the caller holds; 304 when nothing has changed since.",
+    "schema": {"type": "string"},
+    "example": '"7"',
+}
+_IDEMPOTENCY_KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Names this creation, best by a random UUID: sent again within 24 hours, it "
+    "gives the first answer again and creates nothing.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
 _HEADERS: dict[str, Json] = {
+    "ETag": {
+        "description": "The version of what is shown, for If-Match and If-None-Match.",
+        "schema": {"type": "string"},
+    },
     "X-Request-ID": {
         "description": "Names this request; the caller's own where it sent a sane one.",
         "schema": {"type": "string", "maxLength": 128},
@@ -122,6 +152,8 @@ def _operation(each: Routed, schemas: Schemas) -> Json:
         "tags": [each.tag],
         "responses": _responses(facts, schemas),
     }
+    if _may_be_held(each):
+        described["responses"]["304"] = _UNCHANGED
     if Anyone() in facts.policy:
         described["security"] = [{}, {"bearer": []}] if len(facts.policy) > 1 else []
     if parameters := _parameters(each, schemas):
@@ -156,15 +188,32 @@ def _parameters(each: Routed, schemas: Schemas) -> list[Json]:
         {"name": name, "in": "path", "required": True, **_PATH_PARAMETERS[name]}
         for name in re.findall(r"<(\w+)>", each.path)
     ]
-    if each.operation.query is None:
-        return in_path
-    return in_path + schemas.parameters(each.operation.query)
+    in_query = schemas.parameters(each.operation.query) if each.operation.query else []
+    return in_path + in_query + _header_parameters(each)
+
+
+def _header_parameters(each: Routed) -> list[Json]:
+    return [
+        header
+        for header, is_read in (
+            (_IF_MATCH, each.operation.is_conditional),
+            (_IF_NONE_MATCH, _may_be_held(each)),
+            (_IDEMPOTENCY_KEY, each.operation.is_idempotent_by_key),
+        )
+        if is_read
+    ]
+
+
+def _may_be_held(each: Routed) -> bool:
+    return each.method == "get" and each.operation.is_versioned
 
 
 def _responses(facts: Operation, schemas: Schemas) -> Json:
     good: Json = {"description": "Done.", "headers": {"X-Request-ID": _header("X-Request-ID")}}
     if facts.status == 201:
         good["headers"]["Location"] = _header("Location")
+    if facts.is_versioned:
+        good["headers"]["ETag"] = _header("ETag")
     if facts.view is not None:
         good["content"] = {JSON: {"schema": schemas.reference(facts.view)}}
     codes: dict[Wire, list[str]] = {}
@@ -190,8 +239,12 @@ def refusals(facts: Operation) -> Iterator[tuple[Kind, str]]:
         implied += [MissingToken, InvalidToken]
         if SignedIn() not in facts.policy:
             implied.append(Forbidden)
-    if facts.body is not None or facts.query is not None:
+    if facts.body is not None or facts.query is not None or facts.is_conditional:
         implied.append(Invalid)
+    if facts.is_conditional:
+        implied.append(EtagMismatch)
+    if facts.is_idempotent_by_key:
+        implied.append(IdempotencyMismatch)
     if facts.body is not None:
         implied.append(UnsupportedMediaType)
         yield Kind.TOO_LARGE, "too_large"
@@ -203,6 +256,8 @@ def _refusal_response(wire: Wire) -> Json:
     headers = {"X-Request-ID": _header("X-Request-ID")}
     if wire.http in (429, 503):
         headers["Retry-After"] = _header("Retry-After")
+    if wire.http == 412:
+        headers["ETag"] = _header("ETag")
     if wire.http == 401:
         headers["WWW-Authenticate"] = _header("WWW-Authenticate")
     return {
@@ -217,6 +272,12 @@ def _refusal_response(wire: Wire) -> Json:
 
 def _header(name: str) -> Json:
     return {"$ref": f"#/components/headers/{name}"}
+
+
+_UNCHANGED: Json = {
+    "description": "The caller holds this version already.",
+    "headers": {"X-Request-ID": _header("X-Request-ID"), "ETag": _header("ETag")},
+}
 
 
 def _key(wire: Wire) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 from service.core.access import Anyone, Rule
 from service.core.errors import Refusal
 from service.core.parsing import Command
+from service.core.views import VersionedView
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -18,7 +20,8 @@ class Operation:
     """The facts of one operation.
 
     ``policy`` is the service method's own, so the document can't promise another; the refusals
-    that follow from it, and from there being a body or a query, need no mention.
+    that follow from it, from its parameters, and from there being a body or a query, need no
+    mention.
     """
 
     id: str
@@ -32,6 +35,24 @@ class Operation:
     query: type[Command] | None
     sparse: bool
     refusals: tuple[type[Refusal], ...]
+
+    @property
+    def is_versioned(self) -> bool:
+        """Whether the answer shows a version of a row, and so has an ETag."""
+        return self.view is not None and issubclass(self.view, VersionedView)
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the service method looks at If-Match."""
+        return self._takes("if_match")
+
+    @property
+    def is_idempotent_by_key(self) -> bool:
+        """Whether the service method looks at Idempotency-Key."""
+        return self._takes("idempotency_key")
+
+    def _takes(self, parameter: str) -> bool:
+        return self.method is not None and parameter in signature(self.method).parameters
 
 
 def operation(

@@ -33,3 +33,19 @@ class Request(SanicRequest[App, SimpleNamespace]):
         if self._checked_id is None:
             self._checked_id = request_id(self.headers.getall("x-request-id", []))
         return self._checked_id
+
+
+def joined(request: Request, name: str) -> str | None:
+    """A header's values as one text (RFC 9110 §5.3), or None when it was not sent."""
+    values = request.headers.getall(name, [])
+    return ", ".join(values) if values else None
+
+
+def if_match(request: Request) -> str | None:
+    """What the caller demands of the row, for a service to read."""
+    return joined(request, "if-match")
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The caller's name for this creation, for a service to read."""
+    return joined(request, "idempotency-key")

@@ -15,7 +15,7 @@ from grpclib import GRPCError
 from grpclib.const import Status
 from grpclib.encoding.base import StatusDetailsCodecBase
 
-from service.core.errors import Invalid, Refusal
+from service.core.errors import EtagMismatch, Invalid, Refusal
 from service.transport.errors import BUG, INTERNAL_CODE, wire
 from service.transport.rpc.faults import Fault
 
@@ -26,19 +26,22 @@ _TYPE_URL = "type.googleapis.com/"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a failed call ends. ``retry_after`` is in whole seconds."""
+    """How a failed call ends. ``retry_after`` is in whole seconds; ``etag`` is the row's own."""
 
     status: Status
     code: str
     message: str
     errors: tuple[tuple[str, str], ...] = ()
     retry_after: int | None = None
+    etag: str | None = None
 
     def trailers(self, request_id: str) -> dict[str, str]:
         """The metadata that ends the call, beside status, message and details."""
         trailers = {"x-request-id": request_id, "error-code": self.code}
         if self.retry_after is not None:
             trailers["retry-after"] = str(self.retry_after)
+        if self.etag is not None:
+            trailers["etag"] = self.etag
         return trailers
 
     def details(self, request_id: str) -> list[AnyMessage]:
@@ -68,7 +71,14 @@ BUG_ANSWER = Answer(BUG.grpc, INTERNAL_CODE, "internal")
 def answer_to(error: Exception) -> Answer | None:
     """How a call ends that ``error`` broke; None when the error is a bug."""
     if isinstance(error, Refusal):
-        return Answer(wire(error).grpc, error.code, error.text, _errors(error), _retry_after(error))
+        return Answer(
+            wire(error).grpc,
+            error.code,
+            error.text,
+            _errors(error),
+            _retry_after(error),
+            error.etag if isinstance(error, EtagMismatch) else None,
+        )
     if isinstance(error, Fault):
         return Answer(error.status, error.code, error.message)
     if isinstance(error, GRPCError):

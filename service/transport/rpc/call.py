@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from multidict import MultiDict
 
 from service.core.access import Actor
+from service.core.views import VersionedView
 from service.transport.credentials import bearer_token
 from service.transport.request_ids import request_id
 
@@ -15,6 +16,7 @@ Authenticate = Callable[[Actor, str], Awaitable[Actor]]
 """Who an access token speaks for; the visitor given keeps its address. Raises InvalidToken."""
 
 Metadata = MultiDict[Any]
+V = TypeVar("V", bound=VersionedView)
 
 _current: ContextVar["Call"] = ContextVar("arcana_rpc_call")
 
@@ -70,3 +72,24 @@ async def actor() -> Actor:
 def visitor() -> Actor:
     """The caller of a public method, whatever ``authorization`` says."""
     return call().visitor
+
+
+def if_match() -> str | None:
+    """What the caller demands of the row, for a service to read."""
+    return _joined("if-match")
+
+
+def idempotency_key() -> str | None:
+    """The caller's name for this creation, for a service to read."""
+    return _joined("idempotency-key")
+
+
+def _joined(name: str) -> str | None:
+    values = call().metadata.getall(name, [])
+    return ", ".join(map(str, values)) if values else None
+
+
+def tagged(view: V) -> V:
+    """``view``, whose version the answer will carry as ``etag`` in its initial metadata."""
+    call().initial["etag"] = view.etag
+    return view
