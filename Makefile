@@ -15,7 +15,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run migrate test check format lint types imports protos lock clean
+.PHONY: help install install-dev run migrate test check format lint types imports protos lock clean chaos-data
 
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONSTARTUP PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV
 export PYTHONNOUSERSITE = 1
@@ -35,6 +35,9 @@ migrate: .venv/.runtime ## Bring the database at DATABASE_URL up to date
 
 test: .venv/.dev ## Run the tests (ARGS="-k sqlite -x" reaches pytest)
 	@exec $(BIN)/python -m pytest $(ARGS)
+
+chaos-data: .venv/.dev ## Kill databases and workers under write load, and count what is lost
+	@exec $(BIN)/python -m tests.bench.chaos_data
 
 check: lint types imports test ## What CI runs: format, lint, types, import rules, tests
 

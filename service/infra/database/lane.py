@@ -10,10 +10,15 @@ from service.infra.database.guard import DatabaseUnavailable
 from service.infra.finishing import to_the_end
 
 T = TypeVar("T")
-Connection = sqlite3.Connection
 
 PATIENCE = 10.0
 """Seconds that a task waits for its turn: fifty writers on a slow disk want some."""
+
+
+class Connection(sqlite3.Connection):
+    """``is_given_up`` tells the thread that nobody waits for its work any more."""
+
+    is_given_up = False
 
 
 class Lane:
@@ -23,8 +28,10 @@ class Lane:
     cancelled; so nobody meets another's statement half run.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, timeout: float) -> None:
+        """``timeout`` is how many seconds one piece of work may take, without the wait for it."""
         self.connection: Connection | None = None
+        self._timeout = timeout
         self._lock = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
 
@@ -65,13 +72,16 @@ class Lane:
         connection = self.connection
         if connection is None:
             raise DatabaseUnavailable("closed", undone=True)
+        connection.is_given_up = False
         done = asyncio.get_running_loop().run_in_executor(self._thread, work, connection)
-        try:
-            return await asyncio.shield(done)
-        except asyncio.CancelledError:
-            connection.interrupt()
-            await to_the_end(_settled(done))
-            raise
+        async with asyncio.timeout(self._timeout):
+            try:
+                return await asyncio.shield(done)
+            except asyncio.CancelledError:
+                connection.is_given_up = True
+                connection.interrupt()
+                await to_the_end(_settled(done))
+                raise
 
 
 async def _settled(done: asyncio.Future[Any]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -13,6 +14,7 @@ from tortoise.backends.sqlite.client import SqliteClient as TortoiseClient
 from tortoise.backends.sqlite.client import SqliteTransactionWrapper
 from tortoise.exceptions import IntegrityError, TransactionManagementError
 
+from service.infra.database import lane
 from service.infra.database.guard import DatabaseUnavailable, Guarded, bug, is_read
 from service.infra.database.lane import Connection, Lane
 from service.infra.database.transactions import Scope, Transaction
@@ -23,6 +25,9 @@ T = TypeVar("T")
 Rows = tuple[int, Sequence[Any]]
 
 _BUSY_SECONDS = 5.0
+"""How long one process waits for another's write."""
+_NAP = 0.001
+"""SQLite's own waiting sleeps up to 0.1 s at a time, and never meets a busy neighbour idle."""
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 _UNDONE = {
     sqlite3.SQLITE_BUSY,
@@ -63,7 +68,7 @@ class _Sqlite(Guarded):
         bound = self.bound(values)
 
         def insert(connection: Connection) -> Any:
-            return connection.execute(query, bound).lastrowid
+            return _execute(connection, query, bound).lastrowid
 
         return await self.attempt(query, self.in_turn, insert)
 
@@ -83,7 +88,7 @@ class _Sqlite(Guarded):
     async def execute_script(self, query: str) -> None:
         def run(connection: Connection) -> None:
             for statement in statements(query):
-                connection.execute(statement)
+                _execute(connection, statement)
 
         await self.attempt(query, self.in_turn, run)
 
@@ -97,15 +102,17 @@ class SqliteClient(_Sqlite, TortoiseClient):
     def __init__(
         self, *, command_timeout: float, reads_beside: bool = False, **settings: Any
     ) -> None:
-        super().__init__(command_timeout=command_timeout, **settings)
+        # A write may wait for its turn here, and then for another process.
+        self._run_timeout = command_timeout + _BUSY_SECONDS
+        super().__init__(command_timeout=lane.PATIENCE + self._run_timeout, **settings)
         self._reads_beside = reads_beside and self.filename != MEMORY
-        self.writer = self.reader = Lane("sqlite")
+        self.writer = self.reader = Lane("sqlite", self._run_timeout)
 
     async def create_connection(self, with_db: bool) -> None:
         async def connect() -> None:
-            await self.writer.open(partial(_open, self.filename))
+            await self.writer.open(partial(_open_for_writing, self.filename))
             if self._reads_beside:
-                self.reader = Lane("sqlite-reads")
+                self.reader = Lane("sqlite-reads", self._run_timeout)
                 await self.reader.open(partial(_open_for_reading, self.filename))
             await self._post_connect()
 
@@ -119,16 +126,16 @@ class SqliteClient(_Sqlite, TortoiseClient):
 
     def abandon(self) -> None:
         """Close without the event loop, which has died."""
-        for lane in {self.writer, self.reader}:
-            lane.abandon()
+        for each in {self.writer, self.reader}:
+            each.abandon()
 
     async def in_turn(self, work: Callable[[Connection], T], *, reads: bool = False) -> T:
-        lane = self.reader if reads else self.writer
-        await lane.enter()
+        chosen = self.reader if reads else self.writer
+        await chosen.enter()
         try:
-            return await lane.run(work)
+            return await chosen.run(work)
         finally:
-            lane.leave()
+            chosen.leave()
 
     def _in_transaction(self) -> TransactionContext:
         return Scope(SqliteTransaction(self))
@@ -174,10 +181,18 @@ def _open(path: str) -> Connection:
     if path != MEMORY:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # it will hold password hashes
-    connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
+    connection = sqlite3.connect(
+        path, isolation_level=None, timeout=_BUSY_SECONDS, factory=Connection
+    )
     connection.row_factory = sqlite3.Row
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _open_for_writing(path: str) -> Connection:
+    connection = _open(path)
+    connection.execute("PRAGMA busy_timeout=0")  # we wait ourselves
     return connection
 
 
@@ -187,9 +202,23 @@ def _open_for_reading(path: str) -> Connection:
     return connection
 
 
+def _execute(connection: Connection, query: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+    """Run a statement; one that found another process writing did nothing, and is run again."""
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            return connection.execute(query, values)
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            in_vain = connection.in_transaction or connection.is_given_up
+            if not busy or in_vain or time.monotonic() > until:
+                raise
+        time.sleep(_NAP)
+
+
 def _query(connection: Connection, query: str, values: Sequence[Any]) -> Rows:
     """Rows changed, and rows read. ``rowcount`` leaves out what a foreign key's cascade did."""
-    cursor = connection.execute(query, values)
+    cursor = _execute(connection, query, values)
     rows = cursor.fetchall()
     return (cursor.rowcount if cursor.rowcount >= 0 else len(rows)), rows
 
@@ -198,7 +227,7 @@ def _many(connection: Connection, query: str, values: Sequence[Sequence[Any]]) -
     if connection.in_transaction:
         connection.executemany(query, values)
         return
-    connection.execute(SqliteTransaction.BEGIN)
+    _execute(connection, SqliteTransaction.BEGIN)
     try:
         connection.executemany(query, values)
         connection.commit()
