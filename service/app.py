@@ -3,7 +3,7 @@
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import timedelta
 from importlib.metadata import version
 
@@ -21,7 +21,8 @@ from service.core.keys import derive
 from service.core.paging import Cursors
 from service.core.ports import Limiter, PasswordHasher
 from service.idempotency.repository import IdempotencyRepository
-from service.infra.cache import Cache, MemoryCache, open_cache
+from service.infra.cache import Cache, MemoryCache, RedisCache, open_cache
+from service.infra.changes import ChangeFeed
 from service.infra.database import Database
 from service.infra.hashing import Argon2Hasher
 from service.infra.limits import CacheLimiter, NoLimits
@@ -59,9 +60,12 @@ class Outside:
     limiter: Limiter
     clock: Clock = utc_now
     totals: Totals = field(init=False)
+    changes: ChangeFeed = field(init=False)
+    feed: InitVar[ChangeFeed | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, feed: ChangeFeed | None) -> None:
         object.__setattr__(self, "totals", Totals(self.cache))
+        object.__setattr__(self, "changes", feed or ChangeFeed(self.database))
 
     @classmethod
     def of(cls, settings: Settings, *, patience: timedelta = timedelta(0)) -> "Outside":
@@ -75,12 +79,23 @@ class Outside:
         # In process the counts stand apart, so that a flood of other entries can't push them out.
         counts = cache if settings.redis_url else MemoryCache(max_entries=100_000)
         counting = CacheLimiter(counts, secret=derive(_secret(settings), "limits"))
+        database = _database(settings, patience)
         return cls(
-            database=_database(settings, patience),
+            database=database,
             cache=cache,
             hasher=Argon2Hasher(),
             limiter=counting if settings.rate_limits else NoLimits(),
+            feed=ChangeFeed(
+                database,
+                redis_url=settings.redis_url,
+                channel=f"{settings.cache_prefix}changes",
+            ),
         )
+
+    @property
+    def shared(self) -> Cache | None:
+        """The cache that all workers share, if there is one."""
+        return self.cache if isinstance(self.cache, RedisCache) else None
 
     async def connect(self) -> None:
         """Raises: Unavailable, when the database cannot be reached."""
@@ -93,6 +108,7 @@ class Outside:
             closing.push_async_callback(self.cache.close)
             closing.push_async_callback(self.database.close)
             closing.push_async_callback(self.totals.close)
+            closing.push_async_callback(self.changes.stop)
 
     async def readiness(self) -> dict[str, bool]:
         """Whether each dependency answers; the cache is one that the service can do without."""
@@ -117,8 +133,10 @@ def build(settings: Settings, outside: Outside) -> Services:
     """Wire repositories and services together; nothing is connected yet."""
     secret = _secret(settings)
     begin, clock = outside.database.transaction, outside.clock
-    user_rows = UserRepository(UserLists(outside.totals), clock)
-    sessions = SessionRepository(settings.refresh_token_expiry, clock)
+    user_rows = UserRepository(
+        UserLists(outside.totals), outside.changes, outside.shared, clock, settings.cache_ttl
+    )
+    sessions = SessionRepository(settings.refresh_token_expiry, outside.changes, clock)
     idempotency = Idempotency(IdempotencyRepository(clock), derive(secret, "idempotency"))
     users = UserService(
         user_rows,
@@ -190,6 +208,7 @@ def _attach_rpc(
 ) -> None:
     async def start(app: App) -> None:
         await outside.connect()
+        await outside.changes.start()
         app.ctx.services = services
         app.ctx.rpc = RpcServer(
             [UsersRpc(services.users), RolesRpc(services.roles), AuthRpc(services.auth)],

@@ -13,6 +13,7 @@ from tortoise.queryset import QuerySet
 from service.auth.access_tokens import AccessClaims
 from service.auth.models import Session
 from service.core.clock import Clock, utc_now
+from service.infra.changes import ChangeFeed
 from service.users.models import User, UserStatus
 
 REPLAY_WINDOW = timedelta(seconds=10)
@@ -84,8 +85,8 @@ class AccountRepository:
 class SessionRepository:
     """Sessions: begun at log-in, advanced by refreshes, ended once and for all."""
 
-    def __init__(self, lifetime: timedelta, clock: Clock = utc_now) -> None:
-        self._lifetime, self._clock = lifetime, clock
+    def __init__(self, lifetime: timedelta, changes: ChangeFeed, clock: Clock = utc_now) -> None:
+        self._lifetime, self._changes, self._clock = lifetime, changes, clock
 
     async def begin(self, user_id: UUID) -> Session:
         """A new session, whose first refresh token has the number 0."""
@@ -148,12 +149,23 @@ class SessionRepository:
         return None
 
     async def end(self, session_id: UUID, why: str) -> bool:
-        """End a session; False when it had ended before."""
-        return bool(await self._end(Session.filter(id=session_id), why))
+        """End a session; False when it had ended before. Call it inside a transaction."""
+        session = Session.filter(id=session_id)
+        ended = bool(await self._end(session, why))
+        if ended:
+            owners = await session.values_list("user_id", flat=True)
+            await self._changes.append_all([UUID(str(owner)) for owner in owners], "sessions")
+        return ended
 
     async def end_all(self, user_id: UUID, why: str) -> int:
-        """End every live session of a user, and say how many there were."""
-        return await self._end(Session.filter(user_id=user_id), why)
+        """End every live session of a user, and say how many there were.
+
+        Call it inside a transaction.
+        """
+        ended = await self._end(Session.filter(user_id=user_id), why)
+        if ended:
+            await self._changes.append(user_id, "sessions")
+        return ended
 
     async def _end(self, sessions: QuerySet[Session], why: str) -> int:
         now = self._clock()

@@ -125,7 +125,8 @@ class AuthService:
             case Turn.ADVANCED | Turn.REPLAYED:
                 return self._pair(account, session)
             case Turn.REUSED:
-                await self._sessions.end(session.id, why="refresh_reuse")
+                async with self._begin():  # of its own, so that it outlives the refusal
+                    await self._sessions.end(session.id, why="refresh_reuse")
                 log.warning("refresh token reused: session ended")
         raise InvalidToken
 
@@ -141,10 +142,11 @@ class AuthService:
     @allow(SignedIn())
     async def logout(self, actor: Actor, everywhere: bool = False) -> None:
         """End the session the caller's token belongs to, or all of the caller's sessions."""
-        if everywhere and actor.user_id:
-            await self._sessions.end_all(actor.user_id, why="logout_all")
-        elif actor.session_id:
-            await self._sessions.end(actor.session_id, why="logout")
+        async with self._begin():
+            if everywhere and actor.user_id:
+                await self._sessions.end_all(actor.user_id, why="logout_all")
+            elif actor.session_id:
+                await self._sessions.end(actor.session_id, why="logout")
 
     @allow(SignedIn())
     async def who_am_i(self, actor: Actor) -> UserView:

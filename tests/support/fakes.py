@@ -61,6 +61,9 @@ class FakeUsers:
             raise UserNotFound
         return self.rows[key]
 
+    async def facts(self, user_id: str | UUID) -> Person:
+        return await self.get(user_id)
+
     async def find_by_email(self, email: str) -> Person | None:
         return next((row for row in self.rows.values() if row.email == email), None)
 
