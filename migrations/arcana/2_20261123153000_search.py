@@ -32,9 +32,11 @@ _SQLITE_DOWN = [
     'DROP TABLE IF EXISTS "user_search_rows"',
 ]
 _MYSQL_DOWN = [
+    "SET sql_notes = 0",  # what is not there to drop is no news
     *(f"DROP TRIGGER IF EXISTS `users_search_{event}`" for event in ("insert", "update", "delete")),
     "DROP TABLE IF EXISTS `user_trigrams`",
     "DROP TABLE IF EXISTS `trigram_positions`",
+    "SET sql_notes = 1",
 ]
 _POSTGRES_DOWN = ['DROP INDEX IF EXISTS "ix_users_search_trgm"']
 

@@ -2,17 +2,12 @@
 
 import asyncio
 import sys
-from collections import Counter
-from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
-from typing import BinaryIO
 
 import click
-from tqdm import tqdm
 
 from service.app import Services
-from service.commands.failures import fail, one_line
+from service.commands.failures import fail
+from service.commands.transfer import export, import_
 from service.commands.work import services_at_work
 from service.core.access import SYSTEM
 from service.core.ids import canonical
@@ -20,9 +15,6 @@ from service.core.text import normal_email
 from service.users.errors import UserNotFound
 from service.users.models import UserStatus
 from service.users.schemas import UserView
-
-BATCH = 500
-LINE_MAX = 64 * 1024
 
 
 @click.group()
@@ -114,50 +106,5 @@ async def _find(services: Services, who: str) -> UserView:
     return found
 
 
-@user.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--with-roles", is_flag=True, help="Take the roles in the file too.")
-def import_(file: Path, with_roles: bool) -> None:
-    """Import people from FILE: one JSON object a line (NDJSON).
-
-    A line holds name, email and, if wanted, status, email_verified, profile and roles. Imported
-    people have no password and can't log in until a reset. Refused lines are listed with their
-    reasons and do not hold up the others; the exit code is 1 when there were any.
-    """
-    done, refused = asyncio.run(_import(file, with_roles))
-    click.echo(f"Imported {done} people, refused {sum(refused.values())} lines.")
-    for reason, count in refused.most_common():
-        click.echo(f"  {count:>8} × {reason}")
-    if refused:
-        raise SystemExit(1)
-
-
-async def _import(file: Path, with_roles: bool) -> tuple[int, Counter[str]]:
-    done, refused = 0, Counter[str]()
-    async with services_at_work() as services:
-        with file.open("rb") as lines, _progress(file) as bar:
-            numbered = enumerate(_lines(lines), start=1)
-            while batch := list(islice(numbered, BATCH)):
-                wanted = [(number, line) for number, line in batch if line.strip()]
-                outcomes = await services.imports.import_batch(
-                    SYSTEM, [line for _, line in wanted], with_roles=with_roles
-                )
-                for (number, _), outcome in zip(wanted, outcomes, strict=True):
-                    if outcome is None:
-                        done += 1
-                        continue
-                    reason = one_line(outcome)
-                    refused[reason] += 1
-                    tqdm.write(f"{file}:{number}: {reason}", file=sys.stderr)
-                bar.update(sum(len(line) for _, line in batch))
-    return done, refused
-
-
-def _progress(file: Path) -> "tqdm[None]":
-    size = file.stat().st_size
-    return tqdm(total=size, unit="B", unit_scale=True, desc="import", mininterval=0.5)
-
-
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file; one longer than ``LINE_MAX`` bytes comes in parts, all refused."""
-    return iter(lambda: file.readline(LINE_MAX), b"")
+user.add_command(import_)
+user.add_command(export)

@@ -1,6 +1,6 @@
 """Lists of users in the order of their ids, read as plain rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -72,44 +72,44 @@ async def _read(plan: Plan, limit: int, skip: int = 0) -> list[ListedUser]:
         " JOIN users u ON u.id = k.id ORDER BY u.id"
     )
     users = [_user(row) for row in await rows_of(query, [*plan.values, limit, skip])]
-    await _add_roles(users)
+    await add_roles({user.id: user.roles for user in users})
     return users
 
 
-async def _add_roles(users: Sequence[ListedUser]) -> None:
-    if not users:
+async def add_roles(holders: Mapping[UUID, list[RoleName]]) -> None:
+    """Read the roles of so many users into their lists."""
+    if not holders:
         return
     is_postgres = raw_client().capabilities.dialect == "postgres"
-    ids: list[Any] = [user.id if is_postgres else str(user.id) for user in users]
+    ids: list[Any] = [id_ if is_postgres else str(id_) for id_ in holders]
     among = "= ANY(?::uuid[])" if is_postgres else f"IN ({', '.join('?' for _ in ids)})"
     rows = await rows_of(
         "SELECT h.user_id AS user_id, r.name AS name FROM user_roles h"  # noqa: S608  # ours
         f" JOIN roles r ON r.id = h.role_id WHERE h.user_id {among}",
         [ids] if is_postgres else ids,
     )
-    by_id = {user.id: user.roles for user in users}
     for row in rows:
-        by_id[_uuid(row["user_id"])].append(RoleName(row["name"]))
+        holders[as_uuid(row["user_id"])].append(RoleName(row["name"]))
 
 
 def _user(row: Any) -> ListedUser:
     return ListedUser(
-        id=_uuid(row["id"]),
+        id=as_uuid(row["id"]),
         email=row["email"],
         name=row["name"],
         status=UserStatus(row["status"]),
         email_verified=bool(row["email_verified"]),
-        created_at=_instant(row["created_at"]),
-        updated_at=_instant(row["updated_at"]),
+        created_at=as_instant(row["created_at"]),
+        updated_at=as_instant(row["updated_at"]),
         version=row["version"],
     )
 
 
-def _uuid(value: Any) -> UUID:
+def as_uuid(value: Any) -> UUID:
     return value if isinstance(value, UUID) else UUID(value)
 
 
-def _instant(value: Any) -> datetime:
+def as_instant(value: Any) -> datetime:
     """SQLite holds text, MariaDB instants without their zone, which is UTC."""
     instant = datetime.fromisoformat(value) if isinstance(value, str) else value
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -11,13 +11,13 @@ from tortoise.expressions import F
 
 from service.core.access import ADMIN
 from service.core.clock import Clock, utc_now
-from service.core.ids import canonical
+from service.core.ids import canonical, new_id
 from service.core.paging import Slice
 from service.core.text import folded
 from service.infra.cache import Cache
 from service.infra.cache.two_tier import Shelf
 from service.infra.changes import ChangeFeed
-from service.infra.database import foreign_key_violation, link_rows, unique_violation
+from service.infra.database import foreign_key_violation, insert_rows, unique_violation
 from service.roles.errors import RoleNotFound
 from service.roles.models import Role
 from service.users.errors import EmailTaken, LastAdmin, UserNotFound
@@ -28,6 +28,12 @@ from service.users.search import Match
 
 T = TypeVar("T")
 
+PROFILE_FIELDS = ("avatar_url", "bio", "phone")
+USER_COLUMNS = (
+    *("id", "email", "password_hash", "name", "search", "status", "sync_status"),
+    *("email_verified", "token_epoch", "created_at", "updated_at", "version", "external_id"),
+)
+PROFILE_COLUMNS = ("id", "user_id", *PROFILE_FIELDS, "created_at", "updated_at")
 CHANGEABLE = ("name", "email", "status", "email_verified")
 
 
@@ -42,6 +48,8 @@ class NewUser:
     email_verified: bool = False
     profile: dict[str, str | None] | None = None
     roles: tuple[str, ...] = ()
+    external_id: str | None = None
+    created_at: datetime | None = None
 
 
 class UserRepository:
@@ -107,11 +115,6 @@ class UserRepository:
     async def exists_by_email(self, email: str) -> bool:
         return await User.filter(email=email).exists()
 
-    async def taken_among(self, emails: Iterable[str]) -> set[str]:
-        """Which of these addresses are registered already."""
-        found = await User.filter(email__in=list(emails)).values_list("email", flat=True)
-        return set(map(str, found))
-
     async def role_names(self) -> set[str]:
         return {role.name for role in await Role.all()}
 
@@ -156,39 +159,25 @@ class UserRepository:
             EmailTaken: one of them is registered already; none is inserted.
         """
         now = self._clock()
-        users = [
-            User(
-                name=new.name,
-                email=new.email,
-                password_hash=new.password_hash,
-                search=_search_text(new.name, new.email),
-                status=new.status,
-                email_verified=new.email_verified,
-                created_at=now,
-                updated_at=now,
-            )
-            for new in news
-        ]
+        ids = [new_id() for _ in news]
+        both = list(zip(ids, news, strict=True))
         try:
-            await User.bulk_create(users)
+            await insert_rows("users", USER_COLUMNS, [_row(id_, new, now) for id_, new in both])
         except IntegrityError as error:
             raise _translated(error) from None
         profiles = [
-            UserProfile(user_id=user.id, created_at=now, updated_at=now, **new.profile)
-            for user, new in zip(users, news, strict=True)
+            (new_id(), id_, *map(new.profile.get, PROFILE_FIELDS), now, now)
+            for id_, new in both
             if new.profile
         ]
-        if profiles:
-            await UserProfile.bulk_create(profiles)
-        await self._give_roles(
-            [(u.id, name) for u, new in zip(users, news, strict=True) for name in new.roles]
-        )
+        await insert_rows("user_profiles", PROFILE_COLUMNS, profiles)
+        await self._give_roles([(id_, name) for id_, new in both for name in new.roles])
 
     async def _give_roles(self, pairs: list[tuple[UUID, str]]) -> None:
         if not pairs:
             return
         ids = {role.name: role.id for role in await Role.filter(name__in={n for _, n in pairs})}
-        await link_rows(
+        await insert_rows(
             "user_roles", ("user_id", "role_id"), [(user, ids[name]) for user, name in pairs]
         )
 
@@ -301,6 +290,15 @@ async def _read_facts(user_id: UUID) -> UserFacts | None:
 
 async def _read_profile(user_id: UUID) -> ProfileFacts | None:
     return ProfileFacts.of(await User.filter(id=user_id).values(*ProfileFacts.COLUMNS))
+
+
+def _row(user_id: UUID, new: NewUser, now: datetime) -> tuple[object, ...]:
+    """The values of ``USER_COLUMNS``."""
+    return (
+        *(user_id, new.email, new.password_hash, new.name, _search_text(new.name, new.email)),
+        *(new.status.value, SyncStatus.SYNCED.value, new.email_verified, 0),
+        *(new.created_at or now, now, 1, new.external_id),
+    )
 
 
 def _search_text(name: str, email: str) -> str:

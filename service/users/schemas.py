@@ -1,5 +1,6 @@
 """Commands and views of users."""
 
+from datetime import datetime
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from service.core.clock import utc_now
 from service.core.paging import PAGE_MAX, SIZE_MAX, PageQuery
 from service.core.parsing import Command
 from service.core.text import Email, Name, Number, clean_line, refuse_controls
@@ -46,6 +48,17 @@ def _paragraphs(text: str) -> str:
     return text
 
 
+def _past_instant(value: Any) -> Any:
+    """An instant with its zone (RFC 3339), not in the future."""
+    try:
+        instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("Must be an instant, such as 2026-01-31T12:00:00Z.") from None
+    if isinstance(instant, datetime) and (instant.tzinfo is None or instant > utc_now()):
+        raise ValueError("Must have a zone and not be in the future.")
+    return instant
+
+
 def _something(self: Any, but: str = "") -> None:
     if not self.model_fields_set - {but}:
         raise ValueError("Give at least one field to change.")
@@ -56,6 +69,11 @@ WebAddress = Annotated[str, Field(max_length=URL_MAX), AfterValidator(_web_addre
 Bio = Annotated[str, Field(max_length=BIO_MAX), AfterValidator(_paragraphs)]
 Phone = Annotated[str, StringConstraints(max_length=20, pattern=r"^\+[1-9][0-9]{1,14}$")]
 """A telephone number as ITU-T E.164 writes it, with its plus sign."""
+
+
+ExternalId = Annotated[str, clean_line(255)]
+"""Another system's name for a person."""
+PastInstant = Annotated[datetime, BeforeValidator(_past_instant)]
 
 
 class CreateUser(Command):
@@ -129,7 +147,10 @@ class ImportedProfile(UpdateProfile):
 
 
 class ImportedUser(Command):
-    """A person from another system: an account without a password."""
+    """A person from another system: an account without a password.
+
+    ``id`` and ``updated_at`` are read over, so that what was exported can be imported.
+    """
 
     name: Name
     email: Email
@@ -137,6 +158,10 @@ class ImportedUser(Command):
     email_verified: bool = False
     profile: ImportedProfile | None = None
     roles: list[Annotated[str, Field(max_length=50)]] = Field(default_factory=list, max_length=50)
+    external_id: ExternalId | None = None
+    created_at: PastInstant | None = None
+    id: str | None = None
+    updated_at: str | None = None
 
 
 class UserView(VersionedView):

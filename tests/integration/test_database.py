@@ -21,7 +21,7 @@ from service.infra.database import (
     Database,
     DatabaseUnavailable,
     foreign_key_violation,
-    link_rows,
+    insert_rows,
     unique_violation,
 )
 from service.infra.database.rows import in_dialect
@@ -675,7 +675,7 @@ async def test_with_a_user_go_its_profile_roles_and_sessions(database: Database)
     user, role = await make_user(), await Role.create(name="user")
     await UserProfile.create(user=user)
     await Session.create(user=user, salt=b"\x00\xff", expires_at=utc_now())
-    await link_rows("user_roles", ("user_id", "role_id"), [(user.id, role.id)])
+    await insert_rows("user_roles", ("user_id", "role_id"), [(user.id, role.id)])
     await user.delete()
     assert await UserProfile.all().count() == await Session.all().count() == 0
     _, rows = await database.client.execute_query("SELECT * FROM user_roles")
@@ -695,7 +695,7 @@ async def test_a_role_is_held_once(database: Database) -> None:
     user, role = await make_user(), await Role.create(name="user")
     await user.roles.add(role)
     with pytest.raises(IntegrityError) as caught:
-        await link_rows("user_roles", ("user_id", "role_id"), [(user.id, role.id)])
+        await insert_rows("user_roles", ("user_id", "role_id"), [(user.id, role.id)])
     assert unique_violation(caught.value) is not None
 
 

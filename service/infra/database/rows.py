@@ -1,7 +1,7 @@
 """Plain SQL that reads alike on three databases."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from tortoise.connection import get_connection
@@ -25,8 +25,8 @@ def raw_client() -> Guarded:
     return cast(Guarded, get_connection("default"))
 
 
-async def link_rows(table: str, columns: Sequence[str], rows: Sequence[Sequence[UUID]]) -> None:
-    """Insert the rows of a table that has no model, in the transaction under way if there is one.
+async def insert_rows(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert many rows at once, in the transaction under way if there is one.
 
     ``table`` and ``columns`` are ours and go into the SQL as they are.
 
@@ -34,9 +34,16 @@ async def link_rows(table: str, columns: Sequence[str], rows: Sequence[Sequence[
         IntegrityError: a row is there already, or points to nothing; none is inserted.
         DatabaseUnavailable: the database does not answer.
     """
-    client = get_connection("default")
+    if not rows:
+        return
+    client = raw_client()
     dialect = client.capabilities.dialect
     marks = ", ".join("?" for _ in columns)
     query = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608  # ours
-    values = [[id_ if dialect == "postgres" else str(id_) for id_ in row] for row in rows]
+    values = [list(row) if dialect == "postgres" else [_plain(v) for v in row] for row in rows]
     await client.execute_many(in_dialect(dialect, query), values)
+
+
+def _plain(value: Any) -> Any:
+    """Ids are text where the database has no type for them."""
+    return str(value) if isinstance(value, UUID) else value

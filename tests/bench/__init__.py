@@ -1,0 +1,1 @@
+"""Measurements: of which only what was measured is told."""
