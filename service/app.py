@@ -37,6 +37,8 @@ from service.transport.http.guard import Guard
 from service.transport.http.health import health_blueprint
 from service.transport.http.requests import App
 from service.transport.rpc.server import RpcServer
+from service.users.bulk import BulkUsers
+from service.users.exporting import UserExportService
 from service.users.http import users_blueprint
 from service.users.importing import UserImportService
 from service.users.lists import UserLists
@@ -125,6 +127,7 @@ class Services:
 
     users: UserService
     imports: UserImportService
+    exports: UserExportService
     roles: RoleService
     auth: AuthService
 
@@ -136,6 +139,7 @@ def build(settings: Settings, outside: Outside) -> Services:
     user_rows = UserRepository(
         UserLists(outside.totals), outside.changes, outside.shared, clock, settings.cache_ttl
     )
+    bulk = BulkUsers(outside.changes)
     sessions = SessionRepository(settings.refresh_token_expiry, outside.changes, clock)
     idempotency = Idempotency(IdempotencyRepository(clock), derive(secret, "idempotency"))
     users = UserService(
@@ -166,7 +170,8 @@ def build(settings: Settings, outside: Outside) -> Services:
     )
     return Services(
         users=users,
-        imports=UserImportService(user_rows, begin),
+        imports=UserImportService(user_rows, begin, bulk, users),
+        exports=UserExportService(user_rows, bulk),
         roles=RoleService(RoleRepository(clock), users, begin, idempotency),
         auth=auth,
     )
