@@ -15,7 +15,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run migrate test check format lint types imports protos lock clean chaos-creates chaos-data
+.PHONY: help install install-dev run migrate test check format lint types imports protos lock clean chaos-creates chaos-data bench-data
 
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONSTARTUP PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV
 export PYTHONNOUSERSITE = 1
@@ -57,6 +57,9 @@ types: .venv/.dev ## Check types
 
 imports: .venv/.dev ## Check who may import whom
 	@$(BIN)/lint-imports --no-logo
+
+bench-data: .venv/.dev ## Import a million users and measure lists and searches (SIZE=20000 ARGS=sqlite)
+	@SIZE=$(or $(SIZE),1000000) $(BIN)/python -m tests.bench.data $(ARGS)
 
 protos: .venv/.runtime ## Make the gRPC code from protos/arcana/*.proto
 	@$(BIN)/python protos/generate.py

@@ -166,7 +166,7 @@ class UserRepository:
         except IntegrityError as error:
             raise _translated(error) from None
         profiles = [
-            (new_id(), id_, *map(new.profile.get, PROFILE_FIELDS), now, now)
+            (new_id(), id_, *map(new.profile.get, PROFILE_FIELDS), new.created_at or now, now)
             for id_, new in both
             if new.profile
         ]
