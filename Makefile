@@ -15,7 +15,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run migrate test check format lint types imports protos lock clean chaos-creates chaos-data bench-data
+.PHONY: help install install-dev run migrate test check format lint types imports protos lock clean chaos-cache chaos-creates chaos-data bench-data
 
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONSTARTUP PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV
 export PYTHONNOUSERSITE = 1
@@ -40,6 +40,9 @@ chaos-data: .venv/.dev ## Kill databases and workers under write load, and count
 	@exec $(BIN)/python -m tests.bench.chaos_data
 
 check: lint types imports test ## What CI runs: format, lint, types, import rules, tests
+
+chaos-cache: .venv/.dev ## Mistreat Redis under load, and check and time every answer (ARGS=mysql)
+	@$(BIN)/python -m tests.bench.chaos_cache $(ARGS)
 
 chaos-creates: .venv/.dev ## Create one address 40 times at once, 100 rounds on each database
 	@$(BIN)/python -m tests.bench.chaos_creates $(ARGS)
