@@ -2,14 +2,17 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from betterproto import Message, ServiceStub
 from grpclib.client import Channel
 from grpclib.encoding.proto import ProtoCodec
-from grpclib.events import SendRequest, listen
+from grpclib.events import RecvInitialMetadata, SendRequest, listen
 
 from arcana_protos import auth, role, user
 from arcana_protos.errors import ArcanaError, StatusDetails, Unauthenticated, typed_errors
@@ -18,6 +21,32 @@ T = TypeVar("T", bound=Message)
 Renew = Callable[[str | None], Awaitable[bool]]
 
 _PUBLIC = frozenset(f"/arcana.auth.AuthService/{name}" for name in ("Register", "Login", "Refresh"))
+
+
+@dataclass
+class Seen:
+    """The version of the last user or profile that an answer showed; None while none did."""
+
+    etag: str | None = None
+
+
+_seen: ContextVar[Seen | None] = ContextVar("arcana_client_seen", default=None)
+
+
+@contextmanager
+def seeing() -> Iterator[Seen]:
+    """Note the versions that answers show inside the block, for a change to demand one.
+
+    with seeing() as seen:
+        user = await arcana.users.get_user(GetUserRequest(id=...))
+    await arcana.users.update_user(change, metadata={"if-match": seen.etag})
+    """
+    seen = Seen()
+    token = _seen.set(seen)
+    try:
+        yield seen
+    finally:
+        _seen.reset(token)
 
 
 class ArcanaClient:
@@ -31,6 +60,9 @@ class ArcanaClient:
         async with ArcanaClient("localhost", 50051) as arcana:
             await arcana.log_in("ada@example.com", password)
             user = await arcana.users.get_user(GetUserRequest(id=...))
+
+    Any call takes ``metadata``: ``if-match`` with a version that ``seeing`` noted, or
+    ``idempotency-key`` with a name for this creation, to be sent again with each repetition.
     """
 
     def __init__(
@@ -52,6 +84,7 @@ class ArcanaClient:
             status_details_codec=StatusDetails(),
         )
         listen(self._channel, SendRequest, self._add_token)
+        listen(self._channel, RecvInitialMetadata, _note_version)
         self.auth = _Auth(self._channel, self._token, self._renew, timeout)
         self.users = _Users(self._channel, self._token, self._renew, timeout)
         self.roles = _Roles(self._channel, self._token, self._renew, timeout)
@@ -106,6 +139,12 @@ class ArcanaClient:
             except Unauthenticated:
                 return False
             return True
+
+
+async def _note_version(event: RecvInitialMetadata) -> None:
+    seen, etag = _seen.get(), event.metadata.get("etag")
+    if seen is not None and isinstance(etag, str):
+        seen.etag = etag
 
 
 class _Calls(ServiceStub):

@@ -4,6 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from arcana_protos.client import ArcanaClient, seeing
+from arcana_protos.errors import ArcanaError
+from arcana_protos.user import UpdateUserRequest
+from betterproto.lib.google.protobuf import Empty
 
 from tests.support.doors import Answer, Door
 from tests.support.live import Live
@@ -210,6 +214,20 @@ async def test_me_and_put_look_at_if_match_too(live: Live, ada: Person) -> None:
                 "update_me", bearer=ada.access, headers={"if-match": sent}, route=route, name="A"
             )
             assert answer.outcome == outcome
+
+
+async def test_our_client_notes_versions_for_changes_to_demand(live: Live, ada: Person) -> None:
+    async with ArcanaClient("127.0.0.1", live.rpc_port) as client:
+        await client.log_in(ada.email, ada.password)
+        with seeing() as seen:
+            await client.auth.who_am_i(Empty())
+        assert seen.etag is not None
+        change = UpdateUserRequest(id=ada.id, name="Countess")
+        held = {"if-match": seen.etag}
+        assert (await client.users.update_user(change, metadata=held)).name == "Countess"
+        with pytest.raises(ArcanaError) as refused:
+            await client.users.update_user(change, metadata=held)
+        assert refused.value.code == "etag_mismatch"
 
 
 # If-None-Match
