@@ -61,7 +61,7 @@ class Settings(BaseSettings):
         timedelta(seconds=1), description="a number of seconds, such as 1.5"
     )
     db_query_timeout: v.Timeout = Field(
-        timedelta(seconds=2.5), description="a number of seconds, such as 2.5"
+        timedelta(seconds=2), description="a number of seconds, such as 2.5"
     )
     db_prepared_statements: bool = Field(True, description="on or off")
     cache_ttl: v.Seconds = Field(timedelta(hours=1), description="a number of seconds")
