@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import logging
 import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,6 +15,8 @@ from pydantic import BaseModel
 from service.core.access import Actor
 from service.core.errors import IdempotencyMismatch, Invalid, Kind, Refusal, Unavailable
 from service.core.parsing import Command
+
+log = logging.getLogger("arcana.idempotency")
 
 V = TypeVar("V", bound=BaseModel)
 
@@ -153,8 +156,8 @@ class Once(Generic[V]):
         """Each answer kept takes a few old ones away, so nobody else has to look after them."""
         try:
             await self._answers.purge()
-        except Refusal:  # the creation is committed, whatever becomes of old answers
-            pass
+        except Exception as error:  # noqa: BLE001  # the creation is committed, whatever it was
+            log.warning("old answers were not deleted: %s", type(error).__name__)
 
     async def _look_up(self) -> None:
         """Raises: IdempotencyMismatch."""

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from service.core.idempotency import Kept
+from service.core.idempotency import Kept, Once
 from service.idempotency.repository import PURGED_AT_ONCE, IdempotencyRepository
 from tests.support.doors import Answer, Door
 from tests.support.live import Live
@@ -255,6 +255,23 @@ async def test_a_crash_after_the_key_was_written_leaves_neither_key_nor_row(
         assert await count(live, operation) == before
         assert (await create(door, operation, root, command, operation)).ok
         await live.database.client.execute_script("DELETE FROM idempotency_keys")
+
+
+async def test_whoever_lost_the_answer_after_the_commit_gets_it_by_asking_again(
+    door: Door, live: Live, root: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cut(self: object) -> None:
+        raise ConnectionError("after the commit")
+
+    for operation in CREATIONS:
+        command, before = fresh(operation), await count(live, operation)
+        with monkeypatch.context() as patched:
+            patched.setattr(Once, "_tidy", cut)
+            assert (await create(door, operation, root, command, operation)).code == "internal"
+        assert await count(live, operation) == before + 1
+        again = await create(door, operation, root, command, operation)
+        assert (again.ok, again.body["name"]) == (True, command["name"])
+        assert await count(live, operation) == before + 1
 
 
 async def test_an_answer_is_kept_for_a_day(
