@@ -85,14 +85,14 @@ def _seconds(value: float | None) -> str:
 
 async def main() -> int:
     logging.disable(logging.WARNING)
-    print("".join(f"{name:<{width}}" for name, width in COLUMNS), flush=True)  # noqa: T201
+    print("".join(f"{name:<{width}}" for name, width in COLUMNS), flush=True)
     wrong = 0
     for scene in scenes():
         outcome = await scene
-        print(row(outcome), flush=True)  # noqa: T201
+        print(row(outcome), flush=True)
         for fault in faults(outcome):
             wrong += 1
-            print(f"    FAULT: {fault}", flush=True)  # noqa: T201
+            print(f"    FAULT: {fault}", flush=True)
     return 1 if wrong else 0
 
 

@@ -258,7 +258,7 @@ def _uuid(value: Any) -> UUID:
 
 def _p50_p99(times: list[float]) -> str:
     ordered = sorted(times)
-    return f"{statistics.median(ordered):.2f} / {ordered[int(len(ordered) * 0.99)]:.2f}"
+    return f"{statistics.median(ordered):.2f} / {ordered[-(-len(ordered) * 99 // 100) - 1]:.2f}"
 
 
 # The import
