@@ -2,11 +2,16 @@
 
 import asyncio
 import os
+import shutil
 import signal
+import sqlite3
+import subprocess
+import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tests.support.caches import own_redis
 from tests.support.databases import fresh_database
@@ -15,6 +20,8 @@ from tests.support.ledger import Ledger, Writers, writing
 from tests.support.proxy import proxied
 from tests.support.served import Served, served
 from tests.support.servers import own_server
+
+TWO_CROWDS = "50 writers, 2 processes"
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,7 @@ class Outcome:
     ready_again: float | None = None
     live: frozenset[int] = frozenset({200})
     same_workers: bool = True
+    integrity: str = "ok"
 
     @property
     def slowest_while_away(self) -> float:
@@ -147,17 +155,58 @@ async def worker_killed(backend: str, *, load: float) -> Outcome:
         return Outcome("worker killed", backend, writers.ledger, first)
 
 
-async def two_crowds_on_sqlite(*, load: float, clients: int = 50) -> Outcome:
+async def two_crowds_on_sqlite(*, load: float) -> Outcome:
     """Fifty writers at two processes with one SQLite file between them."""
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(_some_database("sqlite"))
         redis = await stack.enter_async_context(own_redis())
         more = {"WORKERS": "2", "REDIS_URL": redis.url}
         service = await stack.enter_async_context(served(url, **more))
-        async with writing(service, clients=clients) as writers:
+        async with writing(service, clients=50) as writers:
             await asyncio.sleep(load)
         await _read_back(service, writers)
-        return Outcome(f"{clients} writers, 2 processes", "sqlite", writers.ledger)
+        return Outcome(TWO_CROWDS, "sqlite", writers.ledger)
+
+
+def may_mount() -> bool:
+    """Whether a small disk can be made to fill up; it takes root's rights."""
+    return os.geteuid() == 0 and shutil.which("mount") is not None
+
+
+async def disk_filled(*, away: float, load: float) -> Outcome:
+    """Somebody fills the disk under an SQLite file, and later makes room again."""
+    with _small_disk() as folder:
+        async with served(f"sqlite://{folder}/arcana.db") as service:
+            scene = Scene("disk full", "sqlite", service)
+            async with scene.under_load(load):
+                ballast = folder / "ballast"
+                _fill(ballast)
+                scene.died()
+                await asyncio.sleep(away)
+                ballast.unlink()
+                scene.back = time.monotonic()
+            outcome = await scene.outcome()
+        with closing(sqlite3.connect(folder / "arcana.db")) as connection:
+            said = connection.execute("PRAGMA integrity_check").fetchone()[0]
+    return replace(outcome, integrity=str(said))
+
+
+@contextmanager
+def _small_disk() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="arcana-disk-") as folder:
+        options = ["-t", "tmpfs", "-o", "size=16m", "tmpfs", folder]
+        subprocess.run(["mount", *options], check=True, capture_output=True)
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True, capture_output=True)
+
+
+def _fill(ballast: Path) -> None:
+    """Write until nothing fits any more."""
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
 
 
 async def _read_back(service: Served, writers: Writers) -> None:
