@@ -169,10 +169,21 @@ async def test_a_reading_that_began_before_a_change_is_not_kept(
         slow = asyncio.create_task(worker.user(user))
         await asyncio.sleep(0.1)
         await worker.rename(user, "v2")
-        joined_no_old_reading = asyncio.create_task(worker.user(user))
         assert (await slow)[1] == "v1"
-        assert (await joined_no_old_reading)[1] == "v2"
         assert (await worker.user(user))[1] == "v2"
+
+
+async def test_nobody_who_asks_after_a_change_joins_a_reading_from_before_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with workers(database, count=1) as (worker,):
+        user = await worker.make()
+        _counted(monkeypatch, pause=0.3)
+        slow = asyncio.create_task(worker.user(user))
+        await asyncio.sleep(0.1)
+        await worker.rename(user, "v2")
+        assert (await worker.user(user))[1] == "v2"
+        assert (await slow)[1] == "v1"
 
 
 async def test_many_who_ask_at_once_share_one_reading_and_its_failure_ends_with_them(
