@@ -26,7 +26,7 @@ def run() -> None:
     asyncio.run(_migrate(settings))
     made = asyncio.run(_first_start(settings, generate=True))
     _welcome(settings, made)
-    serve_doors(settings)
+    raise SystemExit(serve_doors(settings, Purpose.RUN))
 
 
 @click.command()
@@ -36,7 +36,7 @@ def serve() -> None:
     logs.configure(settings.log_format, settings.log_level)
     asyncio.run(refuse_behind(settings))
     asyncio.run(_first_start(settings, generate=False))
-    serve_doors(settings)
+    raise SystemExit(serve_doors(settings, Purpose.SERVE))
 
 
 async def _migrate(settings: Settings) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import click
 from tqdm import tqdm
@@ -153,7 +153,7 @@ async def _import(file: Path, with_roles: bool) -> tuple[int, Counter[str]]:
     return done, refused
 
 
-def _progress(file: Path) -> "tqdm[None]":
+def _progress(file: Path) -> "tqdm[NoReturn]":
     size = file.stat().st_size
     return tqdm(total=size, unit="B", unit_scale=True, desc="import", mininterval=0.5)
 

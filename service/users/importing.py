@@ -16,7 +16,7 @@ Outcome = Refusal | None
 
 
 class UserImportService:
-    """Inserts people in batches. They have no password and can't log in until a reset."""
+    """Inserts people in batches. Those without a password hash can't log in until a reset."""
 
     def __init__(self, users: UserRepository, transactions: Transactions) -> None:
         self._users, self._begin = users, transactions
@@ -74,6 +74,7 @@ def _read(line: Raw, *, with_roles: bool) -> NewUser | Refusal:
     new = NewUser(
         name=person.name,
         email=person.email,
+        password_hash=person.password_hash,
         status=person.status,
         email_verified=person.email_verified,
         profile=person.profile.changes if person.profile else None,
