@@ -120,9 +120,10 @@ async def _find(services: Services, who: str) -> UserView:
 def import_(file: Path, with_roles: bool) -> None:
     """Import people from FILE: one JSON object a line (NDJSON).
 
-    A line holds name, email and, if wanted, status, email_verified, profile and roles. Imported
-    people have no password and can't log in until a reset. Refused lines are listed with their
-    reasons and do not hold up the others; the exit code is 1 when there were any.
+    A line holds name, email and, if wanted, status, email_verified, password_hash, profile and
+    roles. A hash may be argon2, bcrypt, scrypt, PBKDF2 or Firebase's; people without one can't log
+    in until a reset. Refused lines are listed with their reasons and do not hold up the others;
+    the exit code is 1 when there were any.
     """
     done, refused = asyncio.run(_import(file, with_roles))
     click.echo(f"Imported {done} people, refused {sum(refused.values())} lines.")
