@@ -20,6 +20,9 @@ START = 30.0
 YOUNG = 10.0
 """A worker that dies within so many seconds makes its successor wait."""
 BACKOFF_MAX = 10.0
+ECHO = 1.0
+"""Seconds in which a second signal is taken for the first one's echo: ``make`` and process groups
+pass on what they were sent."""
 GIVE_UP = 5
 """Failed starts in a row, of all workers, after which the process ends for its orchestrator."""
 READY, ALIVE, RETIRE = b"R", b".", b"H"
@@ -101,7 +104,7 @@ class Supervisor:
         self._failures = [0] * count
         self._not_before = [0.0] * count
         self._to_reload: list[Worker] = []
-        self._closing, self._code = False, 0
+        self._closing, self._closed_at, self._code = False, 0.0, 0
 
     def run(self) -> int:
         """Serve until told to stop; the exit code: 0 when every worker left in peace."""
@@ -141,13 +144,15 @@ class Supervisor:
         if number == signal.SIGHUP:
             self._to_reload = [worker for worker in self._workers if not worker.is_stopping]
         elif self._closing:
+            if time.monotonic() - self._closed_at < ECHO:
+                return
             self._code = 1
             self._kill_all()
         else:
             self._close()
 
     def _close(self) -> None:
-        self._closing = True
+        self._closing, self._closed_at = True, time.monotonic()
         for listening in self._sockets:  # open while a worker holds it; nobody queues in vain
             listening.close()
         for worker in self._workers:

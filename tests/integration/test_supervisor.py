@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from service.supervisor import ECHO
+
 PARENT = Path(__file__).parents[1] / "support" / "scripted_parent.py"
 
 
@@ -119,6 +121,9 @@ def test_a_second_signal_ends_everything_at_once(parent: Parent) -> None:
     time.sleep(0.2)
     parent.process.send_signal(signal.SIGTERM)
     parent.wait_for(lambda: "SIGTERM" in parent.log.read_text())
+    parent.process.send_signal(signal.SIGTERM)  # an echo, as make and process groups give
+    time.sleep(ECHO)
+    assert parent.process.poll() is None
     parent.process.send_signal(signal.SIGTERM)
     assert parent.ends() == 1
 
