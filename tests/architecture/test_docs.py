@@ -1,6 +1,8 @@
 """The pages tell of what is there: links, settings, codes, commands."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +108,20 @@ def test_the_changelog_opens_with_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == version
+
+
+def test_the_whole_file_on_the_page_about_testing_runs(tmp_path: Path) -> None:
+    whole = PYTHON.findall((ROOT / "docs/testing.md").read_text())[-1]
+    (tmp_path / "test_whole.py").write_text(whole.strip("`").removeprefix("python"))
+    settings = {"asyncio_mode": "auto", "filterwarnings": "error"}
+    settings |= {f"asyncio_default_{what}_loop_scope": "session" for what in ("test", "fixture")}
+    lines = [f"{name} = {value}" for name, value in settings.items()]
+    (tmp_path / "pytest.ini").write_text("\n".join(["[pytest]", *lines]))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    ran = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "1 passed" in ran.stdout, ran.stdout
 
 
 def test_a_page_that_lies_is_found() -> None:
