@@ -21,6 +21,7 @@ _KNOWN = set(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
     "asctime",
     "taskName",
 }
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TASK_OUTCOME = re.compile(r"\b(exception|result)=.*", re.DOTALL)
 
 
@@ -81,7 +82,7 @@ def message(record: logging.LogRecord) -> str:
         text = f"{text} (its arguments do not fit)"
     if record.name == "asyncio":
         text = _TASK_OUTCOME.sub(r"\1=…", text.partition("\n")[0])
-    return text[:MESSAGE_MAX]
+    return _COLOUR.sub("", text[:MESSAGE_MAX])
 
 
 def instant(record: logging.LogRecord) -> str:

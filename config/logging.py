@@ -11,7 +11,7 @@ from config.exceptions import type_name
 from config.log_lines import Context, JsonLine, TextLine
 
 OURS = {"arcana", "service", "config", "migrations", "__main__"}
-_QUIETER = {"sanic": logging.INFO, "py": logging.INFO}
+_QUIETER = {"py": logging.INFO}
 _TELLING_WARNINGS = (
     DeprecationWarning,
     PendingDeprecationWarning,

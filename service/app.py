@@ -1,5 +1,6 @@
 """The composition root: the one module that knows every other, and builds it all."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -191,12 +192,17 @@ def create_app(
     outside = outside or Outside.of(settings)
     services = build(settings, outside)
     app = make_app(name, cors_origins=settings.cors_origins)
+    app.ctx.draining = draining = asyncio.Event()
+
+    async def readiness() -> dict[str, bool]:
+        return {"worker": False} if draining.is_set() else await outside.readiness()
+
     guard = Guard(services.auth.authenticate, map(str, settings.trusted_proxies))
     for blueprint in (
         auth_blueprint(services.auth, guard),
         users_blueprint(services.users, guard),
         roles_blueprint(services.roles, guard),
-        health_blueprint(outside.readiness, guard),
+        health_blueprint(readiness, guard),
         docs_blueprint(version("arcana")),
     ):
         app.blueprint(blueprint)

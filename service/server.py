@@ -1,20 +1,18 @@
-"""How the doors are opened: sockets first, then Sanic's workers behind them."""
+"""How the doors are opened: sockets first, then workers behind them."""
 
 import errno
-import os
 import socket
+import sys
 
-from sanic import Sanic
-
-from config.settings import Settings, SettingsError
-from service.app import create_app
-from service.transport.http.requests import App
+from config.settings import Purpose, Settings, SettingsError
+from service.app import GRACE
+from service.supervisor import Supervisor
 
 BACKLOG = 1024
 
 
-def serve(settings: Settings) -> None:
-    """Serve both doors until SIGINT or SIGTERM.
+def serve(settings: Settings, purpose: Purpose) -> int:
+    """Serve both doors until SIGINT or SIGTERM; the exit code.
 
     This process owns both sockets and the workers inherit them, so a taken port is found before
     anything starts, and a connection waiting to be accepted outlives the worker it came to.
@@ -26,11 +24,10 @@ def serve(settings: Settings) -> None:
         _listen(settings.http_host, settings.http_port, "HTTP_PORT") as http,
         _listen(settings.http_host, settings.grpc_port, "GRPC_PORT") as rpc,
     ):
-        Sanic.start_method = "fork"
-        app = create_app(settings, rpc_socket=rpc)
-        app.after_server_start(_leave_terminal_group)
-        app.prepare(sock=http, workers=settings.workers, motd=False, access_log=False)
-        Sanic.serve(primary=app)
+        command = [sys.executable, "-m", "service.worker", purpose.name]
+        return Supervisor(
+            command, (http, rpc), settings.workers, grace=GRACE.total_seconds() + 5
+        ).run()
 
 
 def _listen(host: str, port: int, setting: str) -> socket.socket:
@@ -59,9 +56,3 @@ def _mend(error: OSError, host: str, port: int, setting: str) -> str:
     if error.errno == errno.EACCES:
         return f"{setting}: port {port} needs privileges: set one from 1024 to 65535"
     return f"HTTP_HOST: {host} is no address of this machine that can be listened on"
-
-
-async def _leave_terminal_group(app: App) -> None:
-    """Have Ctrl-C reach the parent alone, which passes it on: a second signal cuts requests off."""
-    if os.environ.get("SANIC_WORKER_NAME") and os.getpgrp() != os.getpid():
-        os.setpgid(0, 0)

@@ -7,7 +7,7 @@ from config.settings import SettingsError
 from service.commands import documents, migrate, serving, users
 from service.commands.failures import one_line
 from service.core.errors import Refusal
-from service.infra.database import DatabaseUnavailable
+from service.infra.database import DatabaseUnavailable, UnreadableUrl
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,6 +33,8 @@ def main() -> None:
         cli(prog_name="manage.py")
     except SettingsError as error:
         raise SystemExit(f"{error}") from None
+    except UnreadableUrl as error:
+        raise SystemExit(f"DATABASE_URL: {error}") from None
     except DatabaseUnavailable as error:
         raise SystemExit(f"DATABASE_URL: the database cannot be reached ({error.reason})") from None
     except Refusal as refusal:

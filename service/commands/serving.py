@@ -8,9 +8,10 @@ import click
 from config import logging as logs
 from config.settings import Purpose, Settings, load
 from service.app import services_alone
-from service.commands.failures import fail
+from service.commands.failures import fail, one_line
 from service.commands.work import refuse_behind
 from service.core.access import SYSTEM
+from service.core.errors import Invalid
 from service.infra.database import Database
 from service.infra.migrations import MigrationError, Migrator
 from service.server import serve as serve_doors
@@ -26,7 +27,7 @@ def run() -> None:
     asyncio.run(_migrate(settings))
     made = asyncio.run(_first_start(settings, generate=True))
     _welcome(settings, made)
-    serve_doors(settings)
+    raise SystemExit(serve_doors(settings, Purpose.RUN))
 
 
 @click.command()
@@ -36,7 +37,7 @@ def serve() -> None:
     logs.configure(settings.log_format, settings.log_level)
     asyncio.run(refuse_behind(settings))
     asyncio.run(_first_start(settings, generate=False))
-    serve_doors(settings)
+    raise SystemExit(serve_doors(settings, Purpose.SERVE))
 
 
 async def _migrate(settings: Settings) -> None:
@@ -57,7 +58,10 @@ async def _first_start(settings: Settings, *, generate: bool) -> tuple[str, str]
         if email is None:
             return None
         raw = {"name": "Admin", "email": email, "password": password}
-        made = await services.users.make_first_admin(SYSTEM, raw)
+        try:
+            made = await services.users.make_first_admin(SYSTEM, raw)
+        except Invalid as refusal:
+            raise fail(f"ADMIN_EMAIL, ADMIN_PASSWORD: {one_line(refusal)}") from None
     return (email, "" if given else password) if made else None
 
 

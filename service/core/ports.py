@@ -33,7 +33,7 @@ class PasswordHasher(Protocol):
         """
 
     def is_outdated(self, encoded: str) -> bool:
-        """Whether ``encoded`` was made with other parameters than today's."""
+        """Whether ``encoded`` was made by another system, or with other parameters than today's."""
 
     def close(self) -> None:
         """Let go of the threads."""

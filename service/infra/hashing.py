@@ -14,6 +14,11 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from service.core.errors import Unavailable
+from service.core.foreign_hashes import read_foreign
+from service.infra.foreign_hashes import matches
+
+OWN = "$argon2id$"
+"""How our own hashes start. Those of other systems are stored in forms that start otherwise."""
 
 T = TypeVar("T")
 
@@ -55,13 +60,17 @@ class Argon2Hasher:
     async def verify(self, encoded: str | None, password: str) -> bool:
         """Whether ``password`` matches; with no or a damaged ``encoded`` as much work, and False.
 
+        A hash of another system costs what its own parameters ask for.
+
         Raises:
             Unavailable: too many passwords wait already, or the hasher is closed.
         """
-        return await self._run(lambda: self._verify(encoded, _prepared(password)))
+        return await self._run(lambda: self._verify(encoded, password))
 
     def is_outdated(self, encoded: str) -> bool:
-        """Whether ``encoded`` was made with other parameters than today's."""
+        """Whether ``encoded`` was made by another system, or with other parameters than today's."""
+        if not encoded.startswith(OWN):
+            return True
         try:
             return self._argon2.check_needs_rehash(encoded)
         except InvalidHashError:
@@ -86,20 +95,27 @@ class Argon2Hasher:
         """Make room once the work has ended, which may be long after its caller has gone."""
         self._room.release()
 
-    def _verify(self, encoded: str | None, password: bytes) -> bool:
+    def _verify(self, encoded: str | None, password: str) -> bool:
         if encoded is None:
             return self._matches_nobody(password)
         try:
-            return self._argon2.verify(encoded, password)
-        except VerifyMismatchError:
-            return False
-        except (InvalidHashError, VerificationError, UnicodeEncodeError) as error:
+            return self._matches(encoded, password)
+        except (VerificationError, ValueError) as error:
             log.error("A stored password hash is damaged (%s).", type(error).__name__)
             return self._matches_nobody(password)
 
-    def _matches_nobody(self, password: bytes) -> bool:
+    def _matches(self, encoded: str, password: str) -> bool:
+        """Raises: VerificationError, ValueError."""
+        if not encoded.startswith(OWN):
+            return matches(read_foreign(encoded), password)
+        try:
+            return self._argon2.verify(encoded, _prepared(password))
+        except VerifyMismatchError:
+            return False
+
+    def _matches_nobody(self, password: str) -> bool:
         with suppress(VerifyMismatchError):
-            self._argon2.verify(self._nobodys, password)
+            self._argon2.verify(self._nobodys, _prepared(password))
         return False
 
 

@@ -196,6 +196,7 @@ def _read(line: Raw, *, with_roles: bool) -> NewUser | Refusal:
     new = NewUser(
         name=person.name,
         email=person.email,
+        password_hash=person.password_hash,
         status=person.status,
         email_verified=person.email_verified,
         profile=person.profile.changes if person.profile else None,

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from service.core.clock import utc_now
+from service.core.foreign_hashes import check_foreign
 from service.core.paging import PAGE_MAX, SIZE_MAX, PageQuery
 from service.core.parsing import Command
 from service.core.text import Email, Name, Number, clean_line, refuse_controls
@@ -69,6 +70,7 @@ WebAddress = Annotated[str, Field(max_length=URL_MAX), AfterValidator(_web_addre
 Bio = Annotated[str, Field(max_length=BIO_MAX), AfterValidator(_paragraphs)]
 Phone = Annotated[str, StringConstraints(max_length=20, pattern=r"^\+[1-9][0-9]{1,14}$")]
 """A telephone number as ITU-T E.164 writes it, with its plus sign."""
+ForeignHash = Annotated[str, AfterValidator(check_foreign)]
 
 
 ExternalId = Annotated[str, clean_line(255)]
@@ -147,7 +149,7 @@ class ImportedProfile(UpdateProfile):
 
 
 class ImportedUser(Command):
-    """A person from another system: an account without a password.
+    """A person from another system, with the hash of their password if that system told it.
 
     ``id`` and ``updated_at`` are read over, so that what was exported can be imported.
     """
@@ -156,6 +158,7 @@ class ImportedUser(Command):
     email: Email
     status: Status = UserStatus.ACTIVE
     email_verified: bool = False
+    password_hash: ForeignHash | None = Field(default=None, repr=False)
     profile: ImportedProfile | None = None
     roles: list[Annotated[str, Field(max_length=50)]] = Field(default_factory=list, max_length=50)
     external_id: ExternalId | None = None

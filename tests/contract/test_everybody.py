@@ -52,7 +52,7 @@ async def test_everybody_comes_back_unchanged_page_by_page(running: Live, import
 
 async def test_pages_are_the_same_at_both_doors(running: Live, imported: Person) -> None:
     for page in range(0, 100, 9):
-        query = {"bearer": imported.access, "size": 100, "page": page}
+        query: dict[str, Any] = {"bearer": imported.access, "size": 100, "page": page}
         rest = await running.rest.call("list_users", **query)
         grpc = await running.rpc.call("list_users", **query)
         assert rest.body["data"] == grpc.body["data"]

@@ -93,7 +93,7 @@ async def test_a_damaged_hash_matches_nothing_and_costs_a_comparison(
     gate = Gate(hasher)
     with caplog.at_level(logging.ERROR):
         assert await hasher.verify(encoded, "canary-password") is False
-    assert gate.compared == [encoded, hasher._nobodys]
+    assert gate.compared[-1] == hasher._nobodys
     (record,) = caplog.records
     assert record.getMessage().startswith("A stored password hash is damaged (")
     assert "canary" not in caplog.text

@@ -216,6 +216,11 @@ def test_every_line_carries_the_facts_of_its_context() -> None:
     assert (line["request_id"], line["door"]) == ("r1", "mine")
 
 
+def test_colours_that_libraries_paint_with_are_left_out(read: Read) -> None:
+    logging.getLogger("sanic.error").warning("\x1b[33mcareful\x1b[0m")
+    assert read()[0]["message"] == "careful"
+
+
 def test_the_level_holds() -> None:
     stream = text_of("warning")
     ours().info("quiet")

@@ -19,6 +19,10 @@ _OPTIONS = {"host", "sslmode", "sslrootcert"}
 _TLS_MODES = {"disable", "require", "verify-full"}
 
 
+class UnreadableUrl(ValueError):
+    """A database URL of no use; the text says why and never repeats it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A database to connect to: which kind, and what its engine needs to know."""
@@ -40,13 +44,13 @@ def read_url(url: str) -> Target:
     ``verify-full`` with ``&sslrootcert=FILE`` for TLS.
 
     Raises:
-        ValueError: it is no such URL; the message says what is wrong and never repeats it.
+        UnreadableUrl: it is no such URL; the message says what is wrong and never repeats it.
     """
     scheme, mark, rest = url.partition("://")
     dialect = SCHEMES.get(scheme) if mark else None
     if dialect is None:
         known = ", ".join(f"{name}://" for name in SCHEMES)
-        raise ValueError(f"The database URL must begin with one of {known}.")
+        raise UnreadableUrl(f"The database URL must begin with one of {known}.")
     if dialect == "sqlite":
         return Target(dialect, {"file_path": _file(rest)})
     return Target(dialect, _server(dialect, url))
@@ -54,7 +58,7 @@ def read_url(url: str) -> Target:
 
 def _file(path: str) -> str:
     if not path or "?" in path or "#" in path:
-        raise ValueError("The database URL must name a file, as in sqlite://var/arcana.db.")
+        raise UnreadableUrl("The database URL must name a file, as in sqlite://var/arcana.db.")
     return path
 
 
@@ -63,7 +67,9 @@ def _server(dialect: Dialect, url: str) -> dict[str, Any]:
     options = _options(parts.query)
     name = unquote(parts.path.removeprefix("/"))
     if not name or "/" in name or parts.fragment:
-        raise ValueError(f"The database URL must end in one name, as in {dialect}://host/arcana.")
+        raise UnreadableUrl(
+            f"The database URL must end in one name, as in {dialect}://host/arcana."
+        )
     return {
         "user": unquote(parts.username or "") or None,
         "password": unquote(parts.password or ""),
@@ -80,7 +86,7 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
         return parts, parts.port
     except ValueError:
         pass  # its message repeats the URL
-    raise ValueError(
+    raise UnreadableUrl(
         "The database URL cannot be read. Percent-encode what is special in the user and password."
     )
 
@@ -88,9 +94,11 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
 def _options(query: str) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     if options.keys() - _OPTIONS:
-        raise ValueError(f"The database URL may have the options {', '.join(sorted(_OPTIONS))}.")
+        raise UnreadableUrl(f"The database URL may have the options {', '.join(sorted(_OPTIONS))}.")
     if options.get("sslmode", "disable") not in _TLS_MODES:
-        raise ValueError(f"sslmode in the database URL is one of {', '.join(sorted(_TLS_MODES))}.")
+        raise UnreadableUrl(
+            f"sslmode in the database URL is one of {', '.join(sorted(_TLS_MODES))}."
+        )
     return options
 
 

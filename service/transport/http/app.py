@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from sanic import Sanic
+from sanic.application.state import ApplicationServerInfo
 from sanic.config import Config
+from sanic.http.constants import HTTP
 from sanic.request import Request as SanicRequest
 from sanic.response import BaseHTTPResponse
 
@@ -49,6 +51,8 @@ def make_app(
         log_access(request, response)
 
     app.register_middleware(finish, "response")
+    # Sanic adds an Alt-Svc of no content unless it is told that HTTP/1 is all there is.
+    app.state.server_info.append(ApplicationServerInfo(settings={"version": HTTP.VERSION_1}))
     return app
 
 
