@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,10 @@ class Served:
                 pass
         self._process.wait()
 
+    def remove(self) -> None:
+        """Remove the log."""
+        shutil.rmtree(self._log.parent, ignore_errors=True)
+
 
 @asynccontextmanager
 async def served(database_url: str, **settings: str) -> AsyncIterator[Served]:
@@ -108,6 +113,7 @@ async def served(database_url: str, **settings: str) -> AsyncIterator[Served]:
         yield service
     finally:
         await service.stop()
+        service.remove()
 
 
 def _serves(pid: int) -> bool:
