@@ -34,7 +34,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import sanic_testing  # type: ignore[import-untyped]  # noqa: F401  # it ships no types
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 ADA = UUID("01900000-0000-7000-8000-00000000ada0")
 THEN = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 _names = itertools.count()
