@@ -19,6 +19,8 @@ from tests.support.doors import Answer, Door, Rest
 from tests.support.live import Live
 from tests.support.people import PASSWORD, Person
 
+pytestmark = pytest.mark.one_database
+
 
 @pytest_asyncio.fixture(autouse=True)
 async def limited(live: Live, ada: Person) -> None:

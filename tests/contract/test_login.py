@@ -36,6 +36,7 @@ async def test_a_registered_user_is_where_location_says(live: Live) -> None:
     assert made.headers["location"] == f"{API}/users/{made.body['id']}"
 
 
+@pytest.mark.one_database
 async def test_nobody_registers_as_an_admin(live: Live) -> None:
     for extra in ({"roles": ["admin"]}, {"status": "active"}, {"email_verified": True}):
         answer = await live.rest.call("register", **GRACE, **extra)
@@ -185,6 +186,7 @@ async def _hash(live: Live) -> str:
     return str(rows[0]["password_hash"])
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "body",
     [
@@ -202,6 +204,7 @@ async def test_a_log_in_that_is_not_two_texts_is_invalid(live: Live, body: dict[
     assert (await live.rest.call("login", **body)).outcome == "invalid_request"
 
 
+@pytest.mark.one_database
 async def test_half_of_a_surrogate_pair_is_no_password(live: Live) -> None:
     answer = await live.rest.client.post(
         f"{API}/auth/login",

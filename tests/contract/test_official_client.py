@@ -10,6 +10,8 @@ from tests.support.doors import Grpcio, grpcio_door
 from tests.support.live import Live
 from tests.support.people import PASSWORD, Person
 
+pytestmark = pytest.mark.one_database
+
 
 @pytest_asyncio.fixture
 async def official(live: Live) -> AsyncIterator[Grpcio]:

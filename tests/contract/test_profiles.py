@@ -63,6 +63,7 @@ async def test_an_admin_reads_and_changes_anyones(door: Door, ada: Person, root:
     assert read.body == changed.body
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -120,6 +121,7 @@ async def test_a_profile_is_nobody_elses_business(live: Live, door: Door, ada: P
     assert answer.outcome == "forbidden"
 
 
+@pytest.mark.one_database
 async def test_rest_refuses_an_unknown_field_of_a_profile(live: Live, ada: Person) -> None:
     change = {"user_id": "x", "bio": "y"}
     answer = await live.rest.call("update_profile", bearer=ada.access, id=ada.id, **change)

@@ -10,6 +10,8 @@ from tests.support.doors import Door
 from tests.support.live import Live, live_service
 from tests.support.people import PASSWORD, Person
 
+pytestmark = pytest.mark.one_database
+
 
 @pytest_asyncio.fixture(scope="module")
 async def running(database_url: str) -> AsyncIterator[Live]:

@@ -18,6 +18,8 @@ VECTORS = {kind: sorted(FOLDER.glob(f"{kind}_*.json")) for kind in "ny"}
 
 # Request ids
 
+pytestmark = pytest.mark.one_database
+
 
 @pytest.mark.parametrize("given", ["abc", "A-Z.a_z-09", "x" * 128, "0", ".", "-"])
 async def test_a_sane_request_id_is_taken_over(door: Door, ada: Person, given: str) -> None:

@@ -56,6 +56,7 @@ async def test_a_role_that_exists_is_taken(door: Door, root: Person, name: str) 
     assert answer.outcome == "role_taken"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "name",
     ["", "Editor", "1st", "-x", "_x", "a b", "a.b", "é", "a\n", " a", "a/b", "x" * 51, "рole", "*"],
@@ -65,6 +66,7 @@ async def test_a_role_has_a_plain_name(door: Door, root: Person, name: str) -> N
     assert set(answer.errors) == {"name"}
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("description", ["x" * 256, "a\x00b", "a\nb"])
 async def test_a_description_is_one_line_of_255(door: Door, root: Person, description: str) -> None:
     answer = await door.call("create_role", bearer=root.access, name="a", description=description)

@@ -201,6 +201,7 @@ GARBAGE: dict[str, Any] = {
 }
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("kind", GARBAGE)
 async def test_garbage_is_no_refresh_token_and_harms_no_session(
     live: Live, door: Door, ada: Person, kind: str
@@ -209,6 +210,7 @@ async def test_garbage_is_no_refresh_token_and_harms_no_session(
     assert (await refresh(door, ada.refresh)).ok
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("token", ["", "A" * 4097])
 async def test_no_token_and_one_beyond_all_bounds_are_invalid_requests(
     door: Door, token: str
@@ -262,6 +264,7 @@ async def test_all_false_is_this_session_only(live: Live, door: Door, ada: Perso
     assert await is_let_in(door, other.access)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("query", ["all=yes", "all=1", "all=", "all=true&all=true", "every=true"])
 async def test_a_log_out_that_is_not_understood_ends_nothing(
     live: Live, ada: Person, query: str

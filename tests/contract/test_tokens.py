@@ -14,12 +14,14 @@ from tests.support.people import People, Person
 # How a token is sent
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR", "Bearer  "])
 async def test_the_scheme_is_read_in_any_case(door: Door, ada: Person, scheme: str) -> None:
     headers = {"authorization": f"{scheme} {ada.access}"}
     assert (await door.call("who_am_i", headers=headers)).ok
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "form", ["{}", "Basic {}", "Token {}", "Bearer", "Bearer:{}", "Bearer {} x", "Bearer {},{}"]
 )
@@ -28,12 +30,14 @@ async def test_any_other_form_is_an_invalid_token(door: Door, ada: Person, form:
     assert (await door.call("who_am_i", headers=headers)).outcome == "invalid_token"
 
 
+@pytest.mark.one_database
 async def test_two_authorization_headers_are_an_invalid_token(live: Live, ada: Person) -> None:
     twice = [("authorization", f"Bearer {ada.access}")] * 2
     answer = answer_of(await live.rest.client.get(f"{API}/auth/me", headers=twice))
     assert answer.outcome == "invalid_token"
 
 
+@pytest.mark.one_database
 async def test_a_token_anywhere_else_is_not_looked_at(live: Live, ada: Person) -> None:
     for where in (
         {"params": {"access_token": ada.access}},
@@ -45,6 +49,7 @@ async def test_a_token_anywhere_else_is_not_looked_at(live: Live, ada: Person) -
         assert answer.outcome == "missing_token"
 
 
+@pytest.mark.one_database
 async def test_the_challenge_names_the_fault_of_a_token_and_none_without_one(
     live: Live, ada: Person
 ) -> None:
@@ -57,12 +62,14 @@ async def test_the_challenge_names_the_fault_of_a_token_and_none_without_one(
 # Forged
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("kind", sorted(set(Forge.KINDS) - {"a newline after", "a blank inside"}))
 async def test_a_forged_token_is_refused(door: Door, root: Person, kind: str) -> None:
     forged = Forge(SECRET.encode()).make(kind, root.access)
     assert (await door.call("list_users", bearer=forged)).outcome == "invalid_token"
 
 
+@pytest.mark.one_database
 async def test_roles_written_into_a_token_by_hand_do_not_help(door: Door, ada: Person) -> None:
     forged = Forge(b"a guess at the secret of thirty-two bytes").resigned(
         ada.access, claims={"roles": ["admin"]}
@@ -178,6 +185,7 @@ async def test_a_form_may_come_instead_of_json(live: Live, root: Person, ada: Pe
     assert answer.json() == await told(live.rest, root, ada.access)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("kind", "content", "status"),
     [
@@ -202,6 +210,7 @@ async def test_a_question_that_is_not_understood_is_refused(
     assert answer.status_code == status
 
 
+@pytest.mark.one_database
 async def test_parameters_that_are_not_known_are_passed_over(live: Live, root: Person) -> None:
     answer = await live.rest.call("introspect", bearer=root.access, token="x", more="y")
     assert answer.body == {"active": False}

@@ -106,6 +106,7 @@ async def test_the_number_of_pages_counts_a_short_last_one(live: Live, root: Per
     assert (body["total"], body["total_pages"]) == (11, 3)
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -130,6 +131,7 @@ async def test_a_bad_query_is_refused_by_field(
     assert set(answer.errors) == {named if door.name == "grpc" else field}
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "query",
     [
@@ -233,6 +235,7 @@ async def test_a_cursor_continues_whichever_door_gave_it(live: Live, root: Perso
     assert pages[0] == pages[1]
 
 
+@pytest.mark.one_database
 async def test_a_cursor_of_another_service_is_refused(door: Door, root: Person) -> None:
     foreign = Cursors(b"another key").seal(new_id())
     answer = await door.call("list_users", bearer=root.access, cursor=foreign)
@@ -381,6 +384,7 @@ async def test_the_stream_with_a_size_is_just_that_page(live: Live, root: Person
     assert len(users) == 5
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("query", [{"size": -1}, {"size": 101}, {"page": -1}, {"status": "x"}])
 async def test_a_bad_stream_is_refused_before_it_begins(
     live: Live, root: Person, query: dict[str, Any]

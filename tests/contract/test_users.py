@@ -138,6 +138,7 @@ async def test_a_name_comes_back_unchanged_in_every_script(
     assert read.body == made.body
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -205,11 +206,13 @@ async def test_a_password_is_the_same_however_the_keyboard_composes_it(
     assert (await door.call("login", email="grace@example.com", password="cafe\u0301 au lait")).ok
 
 
+@pytest.mark.one_database
 async def test_every_field_at_fault_is_named_at_once(door: Door, root: Person) -> None:
     answer = await door.call("create_user", bearer=root.access, name="", email="x", password="y")
     assert set(answer.errors) == {"name", "email", "password"}
 
 
+@pytest.mark.one_database
 async def test_a_missing_field_is_named(live: Live, root: Person) -> None:
     answer = await live.rest.call("create_user", bearer=root.access, name="Grace")
     assert answer.errors == {
@@ -218,6 +221,7 @@ async def test_a_missing_field_is_named(live: Live, root: Person) -> None:
     }
 
 
+@pytest.mark.one_database
 async def test_an_unknown_field_is_refused_at_rest(live: Live, root: Person) -> None:
     answer = await live.rest.call("create_user", bearer=root.access, **grace(roles=["admin"]))
     assert answer.errors == {"roles": ["Unknown field."]}
@@ -296,6 +300,7 @@ async def test_a_changed_user_is_changed_and_dated(live: Live, door: Door, ada: 
     assert (await door.call("who_am_i", bearer=ada.access)).body == answer.body
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
 @pytest.mark.parametrize("whose", ["me", "{id}"])
 async def test_put_changes_only_what_is_given_as_patch_does(
@@ -314,6 +319,7 @@ async def test_an_empty_change_is_refused(door: Door, ada: Person) -> None:
         assert answer.outcome == "invalid_request"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("field", ["name", "email", "current_password"])
 async def test_null_is_refused_where_nothing_may_be_empty(
     live: Live, ada: Person, field: str
@@ -323,6 +329,7 @@ async def test_null_is_refused_where_nothing_may_be_empty(
     assert set(answer.errors) == {field}
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("field", "value"), [("name", ""), ("name", "\x00"), ("email", "nope")])
 async def test_a_change_keeps_the_rules_of_its_fields(
     door: Door, root: Person, ada: Person, field: str, value: str
@@ -414,6 +421,7 @@ async def test_a_user_let_back_in_logs_in_anew_and_old_tokens_stay_dead(
     assert (await door.call("login", email=ada.email, password=PASSWORD)).ok
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("status", ["", "ACTIVE", "Active", "deleted", "active ", "0"])
 async def test_a_status_is_one_of_three_words(
     door: Door, root: Person, ada: Person, status: str
@@ -474,6 +482,7 @@ async def test_the_address_of_a_deleted_user_is_free_again(
     assert made.body["id"] != ada.id
 
 
+@pytest.mark.one_database
 async def test_head_is_get_without_the_body(live: Live, ada: Person) -> None:
     headers = {"authorization": f"Bearer {ada.access}"}
     path = f"{API}/users/{ada.id}"
