@@ -31,6 +31,7 @@ _ABOUT = (
     "User management and authentication. Every refusal has one shape; switch on its `code`. "
     "The same operations are offered over gRPC."
 )
+_TEXT: Json = {"schema": {"type": "string"}}
 _PATH_PARAMETERS: dict[str, Json] = {
     "user_id": {
         "description": "The user's id, a UUID in its canonical form.",
@@ -185,7 +186,7 @@ def _who(rule: Rule) -> str:
 
 def _parameters(each: Routed, schemas: Schemas) -> list[Json]:
     in_path = [
-        {"name": name, "in": "path", "required": True, **_PATH_PARAMETERS[name]}
+        {"name": name, "in": "path", "required": True, **_PATH_PARAMETERS.get(name, _TEXT)}
         for name in re.findall(r"<(\w+)>", each.path)
     ]
     in_query = schemas.parameters(each.operation.query) if each.operation.query else []
