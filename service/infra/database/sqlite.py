@@ -4,6 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -179,8 +180,7 @@ class SqliteTransaction(Transaction, _Sqlite, SqliteTransactionWrapper):
 
 def _open(path: str) -> Connection:
     if path != MEMORY:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # it will hold password hashes
+        _make_private(Path(path))
     connection = sqlite3.connect(
         path, isolation_level=None, timeout=_BUSY_SECONDS, factory=Connection
     )
@@ -188,6 +188,18 @@ def _open(path: str) -> Connection:
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """Make the file of a new database so that only its owner reads it: it will hold hashes.
+
+    One that is there is never opened here: to close it would drop the locks of every connection
+    this process has to it, and another process could then take the log away under them
+    (sqlite.org/howtocorrupt.html §2.2).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _open_for_writing(path: str) -> Connection:
