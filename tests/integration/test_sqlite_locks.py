@@ -1,5 +1,6 @@
 """The locks of an SQLite file belong to the process, not to the connection."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,8 @@ async def test_a_process_that_comes_and_goes_takes_no_write_away(tmp_path: Path)
     await database.connect()
     try:
         await Role.create(name="before")
-        subprocess.run([sys.executable, "-c", VISIT, str(path)], check=True)
+        visitor = [sys.executable, "-c", VISIT, str(path)]
+        await asyncio.to_thread(subprocess.run, visitor, check=True)
         assert path.with_name("arcana.db-wal").exists()
         await Role.create(name="after")
         assert {role.name for role in await Role.all()} == {"before", "after"}
