@@ -29,9 +29,12 @@ def free_ports(count: int) -> list[int]:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """What a process sees: nothing of ours but the path, and the settings."""
+    """What a process sees: nothing of ours but this tree, the path, and the settings.
+
+    This tree whatever the virtual environment has installed: two may share one.
+    """
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return {**kept, **settings}
+    return {**kept, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'protos'}", **settings}
 
 
 def manage(
