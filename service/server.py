@@ -3,6 +3,8 @@
 import errno
 import socket
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from config.settings import Purpose, Settings, SettingsError
 from service.app import GRACE
@@ -11,11 +13,12 @@ from service.supervisor import Supervisor
 BACKLOG = 1024
 
 
-def serve(settings: Settings, purpose: Purpose) -> int:
-    """Serve both doors until SIGINT or SIGTERM; the exit code.
+@contextmanager
+def open_doors(settings: Settings) -> Iterator[Sequence[socket.socket]]:
+    """The listening sockets of both doors, REST first.
 
-    This process owns both sockets and the workers inherit them, so a taken port is found before
-    anything starts, and a connection waiting to be accepted outlives the worker it came to.
+    They are opened before anything else is done, so that a taken port changes nothing, and this
+    process owns them: a connection waiting to be accepted outlives the worker it came to.
 
     Raises:
         SettingsError: a port is taken, or the host is not this machine's.
@@ -24,10 +27,14 @@ def serve(settings: Settings, purpose: Purpose) -> int:
         _listen(settings.http_host, settings.http_port, "HTTP_PORT") as http,
         _listen(settings.http_host, settings.grpc_port, "GRPC_PORT") as rpc,
     ):
-        command = [sys.executable, "-m", "service.worker", purpose.name]
-        return Supervisor(
-            command, (http, rpc), settings.workers, grace=GRACE.total_seconds() + 5
-        ).run()
+        yield http, rpc
+
+
+def serve(settings: Settings, purpose: Purpose, doors: Sequence[socket.socket]) -> int:
+    """Serve on both doors until SIGINT or SIGTERM; the exit code."""
+    command = [sys.executable, "-m", "service.worker", purpose.name]
+    grace = GRACE.total_seconds() + 5
+    return Supervisor(command, doors, settings.workers, grace=grace).run()
 
 
 def _listen(host: str, port: int, setting: str) -> socket.socket:
@@ -41,10 +48,14 @@ def _listen(host: str, port: int, setting: str) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listening = socket.socket(family, kind, proto)
+    except OSError as error:
+        raise SettingsError([_mend(error, host, port, setting)]) from None
+    try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(BACKLOG)
     except OSError as error:
+        listening.close()
         raise SettingsError([_mend(error, host, port, setting)]) from None
     listening.setblocking(False)
     return listening

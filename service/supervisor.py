@@ -1,10 +1,12 @@
 """The parent of the workers: it owns the sockets, starts workers, and replaces those that fail."""
 
 import logging
+import os
 import selectors
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -38,9 +40,14 @@ class Worker:
         self.link.setblocking(False)
         with theirs:
             fds = [*(s.fileno() for s in sockets), theirs.fileno()]
-            # A group of its own: Ctrl-C reaches the parent alone, which passes it on once.
+            # A group of its own: Ctrl-C reaches the parent alone, which passes it on once. And the
+            # parent's own path, so that both run the same tree whatever else is installed.
+            path = os.pathsep.join(part for part in sys.path if part)
             self.process = subprocess.Popen(  # noqa: S603  # our own command
-                [*command, *map(str, fds)], pass_fds=fds, process_group=0
+                [*command, *map(str, fds)],
+                pass_fds=fds,
+                process_group=0,
+                env={**os.environ, "PYTHONPATH": path},
             )
 
     @property

@@ -14,6 +14,7 @@ from service.core.access import SYSTEM
 from service.core.errors import Invalid
 from service.infra.database import Database
 from service.infra.migrations import MigrationError, Migrator
+from service.server import open_doors
 from service.server import serve as serve_doors
 
 FIRST_ADMIN = "admin@example.com"
@@ -23,21 +24,23 @@ FIRST_ADMIN = "admin@example.com"
 def run() -> None:
     """Development: migrate the database, make the first admin, and serve both doors."""
     settings = load(Purpose.RUN)
-    logs.configure(settings.log_format, settings.log_level)
-    asyncio.run(_migrate(settings))
-    made = asyncio.run(_first_start(settings, generate=True))
-    _welcome(settings, made)
-    raise SystemExit(serve_doors(settings, Purpose.RUN))
+    with open_doors(settings) as doors:
+        asyncio.run(_migrate(settings))
+        made = asyncio.run(_first_start(settings, generate=True))
+        _welcome(settings, made)
+        logs.configure(settings.log_format, settings.log_level)
+        raise SystemExit(serve_doors(settings, Purpose.RUN, doors))
 
 
 @click.command()
 def serve() -> None:
     """Production: serve both doors. Never migrates; see 'migrate up'."""
     settings = load(Purpose.SERVE)
-    logs.configure(settings.log_format, settings.log_level)
-    asyncio.run(refuse_behind(settings))
-    asyncio.run(_first_start(settings, generate=False))
-    raise SystemExit(serve_doors(settings, Purpose.SERVE))
+    with open_doors(settings) as doors:
+        asyncio.run(refuse_behind(settings))
+        asyncio.run(_first_start(settings, generate=False))
+        logs.configure(settings.log_format, settings.log_level)
+        raise SystemExit(serve_doors(settings, Purpose.SERVE, doors))
 
 
 async def _migrate(settings: Settings) -> None:
