@@ -5,6 +5,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+JOBS ?= 2
 BIN := .venv/bin
 PIP_OPTIONS := --quiet --quiet --disable-pip-version-check --no-input
 UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header \
@@ -33,8 +34,8 @@ run: .venv/.runtime ## Serve REST on 5000 and gRPC on 50051, with a database of 
 migrate: .venv/.runtime ## Bring the database at DATABASE_URL up to date
 	@exec $(BIN)/python manage.py migrate up
 
-test: .venv/.dev ## Run the tests (ARGS="-k sqlite -x" reaches pytest)
-	@exec $(BIN)/python -m pytest $(ARGS)
+test: .venv/.dev ## Run the tests (ARGS="-k sqlite -x" reaches pytest, JOBS=1 runs one at a time)
+	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 chaos-data: .venv/.dev ## Kill databases and workers under write load, and count what is lost
 	@exec $(BIN)/python -m tests.bench.chaos_data

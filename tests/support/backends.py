@@ -3,7 +3,7 @@
 import os
 import socket
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from tests.support import databases
 
 BACKENDS = (*databases.BACKENDS, "redis")
 REDIS = "redis://127.0.0.1:6379/0"
+PROPERTY = "back ends"
 
 
 @cache
@@ -71,8 +72,14 @@ class Tally:
             if absent:
                 report.outcome = "failed"
                 report.longrepr = f"required here, and {why_absent(absent[0])}"
-        self._count(report, names)
+        report.user_properties.append((PROPERTY, names))
         return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count; with workers (``-n``) this is called in the process that prints the summary."""
+        names = dict(report.user_properties)[PROPERTY]
+        assert isinstance(names, list)
+        self._count(report, names)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("tests per back end")
@@ -87,7 +94,7 @@ class Tally:
             if self.skipped[name] and (absence := why_absent(name)):
                 terminalreporter.write_line(f"          {absence}")
 
-    def _count(self, report: pytest.TestReport, names: list[str]) -> None:
+    def _count(self, report: pytest.TestReport, names: Sequence[str]) -> None:
         if report.when == "call" and report.passed:
             self.passed.update(names)
         elif report.failed:
