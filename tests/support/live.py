@@ -78,13 +78,11 @@ class Live:
         await self._sweep()
 
     async def _sweep(self) -> None:
-        """All rows but the built-in roles: two statements, for every test waits for them."""
+        """All rows but the built-in roles, in few statements, for every test waits for them."""
         kept = ", ".join(f"'{name}'" for name in BUILT_IN_ROLES)
         async with self.database.transaction():
-            await self.database.client.execute_script("DELETE FROM users")
-            await self.database.client.execute_script(
-                f"DELETE FROM roles WHERE name NOT IN ({kept})"
-            )
+            for rows in ("users", "idempotency_keys", f"roles WHERE name NOT IN ({kept})"):
+                await self.database.client.execute_script(f"DELETE FROM {rows}")
 
 
 @asynccontextmanager
