@@ -19,6 +19,7 @@ _DATABASE = (
 )
 _REDIS = "must be redis://HOST:PORT/NUMBER, rediss://… for TLS, or unix://PATH"
 _ORIGIN = "must hold origins such as https://app.example.com: no path, and never *"
+_WEB = "must be an address such as http://collector:4318"
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_-]{1,63})*\Z")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -66,6 +67,16 @@ def origin(text: str) -> str:
     shown = f"[{bare}]" if ":" in bare else bare
     port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
     return f"{parts.scheme}://{shown}{port}"
+
+
+def web_url(text: str) -> str:
+    """Raises:
+    Fault: it is no address of something that speaks HTTP.
+    """
+    parts = _split(text, _WEB)
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.query or parts.fragment:
+        raise Fault(_WEB)
+    return text
 
 
 def host(text: str) -> str:

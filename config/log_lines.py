@@ -21,6 +21,7 @@ _KNOWN = set(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
     "asctime",
     "taskName",
 }
+_JSON = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TASK_OUTCOME = re.compile(r"\b(exception|result)=.*", re.DOTALL)
 
@@ -51,7 +52,7 @@ class JsonLine(Line):
         fields = {**fields, **{n: v for n, v in self.facts(record).items() if n not in fields}}
         if error := _error(record):
             fields["exception"] = described(error)
-        return json.dumps(fields, allow_nan=False, separators=(",", ":"))
+        return _JSON.encode(fields)
 
 
 class TextLine(Line):
@@ -93,6 +94,11 @@ def instant(record: logging.LogRecord) -> str:
 
 def plain(value: object, depth: int = 0) -> Any:
     """``value`` as JSON can hold it; of what has no plain form, only the type is told."""
+    quickly = type(value) is str and len(value) <= MESSAGE_MAX  # as nearly all are
+    return value if quickly else _plain(value, depth)
+
+
+def _plain(value: object, depth: int) -> Any:
     if isinstance(value, Enum):
         value = value.value
     if value is None or (isinstance(value, int) and abs(value) < 2**63):

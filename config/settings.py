@@ -18,9 +18,12 @@ from pydantic_settings import (
 from config import values as v
 from config.addresses import is_loopback
 from config.faults import Faults, lines
+from config.files import with_files
 from config.secret import SECRET_BYTES, SecretUnavailable, kept_secret, known_secret
 
 SECRET_FILE = Path("var/jwt_secret")
+_EASE = {"log_format": "text", "drain_delay": "0", "mail_folder": "var/mail"}
+"""What everything but SERVE has where nothing else is said."""
 
 
 class Purpose(Enum):
@@ -68,20 +71,52 @@ class Settings(BaseSettings):
     cache_prefix: v.Prefix = Field("arcana:", description="up to 64 letters, digits and ._:-")
 
     jwt_secret: v.Secret = Field(description=f"text of at least {SECRET_BYTES} bytes")
-    jwt_algorithm: Literal["HS256"] = Field(
-        "HS256", description="HS256, the one algorithm that this version signs with"
+    jwt_secret_previous: v.Secret | None = Field(
+        None, description=f"text of at least {SECRET_BYTES} bytes"
+    )
+    jwt_algorithm: Literal["HS256", "EdDSA", "ES256", "RS256"] = Field(
+        "HS256", description="HS256, EdDSA, ES256 or RS256"
     )
     jwt_issuer: v.Word = Field("arcana", description="up to 128 letters, digits and ._:/-")
     jwt_audience: v.Word = Field("arcana", description="up to 128 letters, digits and ._:/-")
     access_token_expiry: v.Seconds = Field(timedelta(hours=1), description="a number of seconds")
     refresh_token_expiry: v.Seconds = Field(timedelta(days=7), description="a number of seconds")
+    session_lifetime: v.Seconds = Field(timedelta(days=90), description="a number of seconds")
+    revocation_outage: Annotated[Literal["closed", "open"], v.AnyCase] = Field(
+        "closed", description="closed or open"
+    )
 
     http_host: v.Host = "127.0.0.1"
     http_port: v.Port = Field(5000, description="a port, from 1 to 65535")
     grpc_port: v.Port = Field(50051, description="a port, from 1 to 65535")
+    metrics_host: v.Host = "127.0.0.1"
+    metrics_port: v.PortOrOff = Field(9464, description="a port, from 1 to 65535, or off")
+    tracing: bool | None = Field(None, description="on or off")
+    otel_exporter_otlp_endpoint: v.WebUrl | None = Field(None, repr=False)
     workers: Annotated[v.Count, Field(ge=1, le=256)] = Field(1, description="from 1 to 256")
+    grpc_tls_cert: Path | None = Field(None, description="the path of a PEM file")
+    grpc_tls_key: Path | None = Field(None, description="the path of a PEM file")
+    grpc_tls_client_ca: Path | None = Field(None, description="the path of a PEM file")
+    sync_targets: v.Directories = Field((), description="a list of name=grpcs://host:port")
+    sync_tls_ca: Path | None = Field(None, description="the path of a PEM file")
+    sync_tls_cert: Path | None = Field(None, description="the path of a PEM file")
+    sync_tls_key: Path | None = Field(None, description="the path of a PEM file")
+    drain_delay: v.Pause = Field(
+        timedelta(seconds=2), description="a number of seconds, from 0 to 300"
+    )
+    run_folder: str = Field("var", description="a folder")
     cors_origins: v.Origins = Field((), description="a list of origins")
     trusted_proxies: v.Networks = Field((), description="a list of addresses and networks")
+    webhook_hosts: v.Receivers = Field((), description="a list of names, addresses and networks")
+
+    relay: bool = Field(False, description="on or off")
+    event_source: v.UriReference | None = Field(
+        None, description="a URI or a part of one, of up to 255 characters"
+    )
+    event_stream: v.Stream | None = Field(None, description="up to 128 letters, digits and ._:{}-")
+    event_stream_length: Annotated[v.Count, Field(ge=1, le=1_000_000_000)] = Field(
+        100_000, description="from 1 to 1000000000"
+    )
 
     registration: Annotated[Literal["open", "closed"], v.AnyCase] = Field(
         "open", description="open or closed"
@@ -89,6 +124,12 @@ class Settings(BaseSettings):
     rate_limits: bool = Field(True, description="on or off")
     admin_email: v.Email | None = Field(None, repr=False)
     admin_password: SecretStr | None = Field(None, description="text")
+
+    smtp_url: v.Smtp | None = Field(None, repr=False)
+    mail_from: v.Sender | None = None
+    mail_folder: Path | None = Field(None, description="the path of a folder")
+    mail_templates: Path | None = Field(None, description="the path of a folder")
+    public_url: v.PublicUrl | None = None
 
     debug: bool = Field(False, description="true or false")
     log_format: Annotated[Literal["json", "text"], v.AnyCase] = Field(
@@ -126,12 +167,15 @@ class Settings(BaseSettings):
 def load(purpose: Purpose, folder: Path = Path()) -> Settings:
     """The settings of this process: the environment and, but for SERVE, ``.env`` in ``folder``.
 
+    ``NAME_FILE`` names the file that holds the value of ``NAME``, as orchestrators mount secrets.
+
     Raises:
         SettingsError: one is missing, unreadable or unsafe.
     """
-    given = _not_blank(EnvSettingsSource(Settings)())
+    given = _given(EnvSettingsSource(Settings))
     if purpose is not Purpose.SERVE:
-        given = {"log_format": "text", **_dotenv(folder / ".env"), **given}
+        relay = "on" if purpose is Purpose.RUN else "off"
+        given = {**_EASE, "relay": relay, **_dotenv(folder / ".env"), **given}
         if "jwt_secret" not in given:
             given["jwt_secret"] = _own_secret(purpose, folder / SECRET_FILE)
     try:
@@ -147,8 +191,14 @@ def _conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "WORKERS", "workers can't share a database in memory: set DATABASE_URL, or WORKERS=1"
     if settings.http_port == settings.grpc_port:
         yield "GRPC_PORT", "must differ from HTTP_PORT"
-    if settings.refresh_token_expiry < settings.access_token_expiry:
-        yield "REFRESH_TOKEN_EXPIRY", "must not be shorter than ACCESS_TOKEN_EXPIRY"
+    if settings.metrics_port in (settings.http_port, settings.grpc_port):
+        yield "METRICS_PORT", "must differ from HTTP_PORT and GRPC_PORT: set another port, or off"
+    if settings.event_stream and settings.redis_url is None:
+        yield "EVENT_STREAM", "a stream needs Redis: set REDIS_URL, or no EVENT_STREAM"
+    yield from _conflicts_of_tls(settings)
+    yield from _conflicts_of_mail(settings)
+    yield from _conflicts_of_tokens(settings)
+    yield from _conflicts_of_sync(settings)
     if not settings.rate_limits and not is_loopback(settings.http_host):
         yield "RATE_LIMITS", "may be off only while HTTP_HOST is a loopback address: set it on"
     if settings.admin_email and not settings.admin_password:
@@ -157,13 +207,61 @@ def _conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "ADMIN_EMAIL", "must be set too when ADMIN_PASSWORD is"
 
 
+def _conflicts_of_tls(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.grpc_tls_cert and not settings.grpc_tls_key:
+        yield "GRPC_TLS_KEY", "must be set too when GRPC_TLS_CERT is"
+    if not settings.grpc_tls_cert and (settings.grpc_tls_key or settings.grpc_tls_client_ca):
+        yield "GRPC_TLS_CERT", "must be set too when GRPC_TLS_KEY or GRPC_TLS_CLIENT_CA is"
+
+
+def _conflicts_of_mail(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.smtp_url and not settings.mail_from:
+        yield "MAIL_FROM", "must be set too when SMTP_URL is: whom mail is from"
+    if settings.smtp_url and not settings.public_url:
+        yield "PUBLIC_URL", "must be set too when SMTP_URL is: where mails send people"
+
+
+def _conflicts_of_sync(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.sync_tls_cert and not settings.sync_tls_key:
+        yield "SYNC_TLS_KEY", "must be set too when SYNC_TLS_CERT is"
+    if settings.sync_tls_key and not settings.sync_tls_cert:
+        yield "SYNC_TLS_CERT", "must be set too when SYNC_TLS_KEY is"
+    is_tls = any(target.tls for target in settings.sync_targets)
+    if not is_tls and (settings.sync_tls_ca or settings.sync_tls_cert):
+        yield "SYNC_TARGETS", "none is grpcs://, so SYNC_TLS_CA and SYNC_TLS_CERT do nothing"
+    names = [target.name for target in settings.sync_targets]
+    if len(names) != len(set(names)):
+        yield "SYNC_TARGETS", "two have the same name"
+
+
+def _conflicts_of_tokens(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.jwt_secret == settings.jwt_secret_previous:
+        yield "JWT_SECRET_PREVIOUS", "must differ from JWT_SECRET: name the other secret, or none"
+    if settings.refresh_token_expiry < settings.access_token_expiry:
+        yield "REFRESH_TOKEN_EXPIRY", "must not be shorter than ACCESS_TOKEN_EXPIRY"
+    if settings.session_lifetime < settings.refresh_token_expiry:
+        yield "SESSION_LIFETIME", "must not be shorter than REFRESH_TOKEN_EXPIRY"
+
+
+def _given(source: EnvSettingsSource) -> dict[str, Any]:
+    """What a source says, with what stands in the files that it names.
+
+    Raises:
+        SettingsError: a file can't be read, or its setting is there too.
+    """
+    try:
+        return with_files(_not_blank(source()), _not_blank(source.env_vars), Settings.model_fields)
+    except Faults as faults:
+        raise SettingsError([f"{name}: {text}" for name, text in faults.pairs]) from None
+
+
 def _not_blank(given: Mapping[str, Any]) -> dict[str, Any]:
     return {n: value for n, value in given.items() if not isinstance(value, str) or value.strip()}
 
 
 def _dotenv(path: Path) -> dict[str, Any]:
     try:
-        return _not_blank(DotEnvSettingsSource(Settings, env_file=path)())
+        return _given(DotEnvSettingsSource(Settings, env_file=path))
     except (OSError, ValueError):
         raise SettingsError([f"{path}: can't be read; it must be text in UTF-8"]) from None
 

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from config import addresses
+from config import addresses, mail
 from config.faults import Fault
 from config.secret import SECRET_BYTES
+from service.core.destinations import normal_host
+from service.core.directories import Directory
 from service.core.text import normal_email
 
 TEN_YEARS = timedelta(days=3650)
@@ -38,6 +40,11 @@ def _whole(value: Any) -> Any:
     if not digits.isascii() or not digits.isdigit() or len(digits) > 18:
         raise Fault("must be a whole number")
     return int(digits)
+
+
+def _port_or_off(value: Any) -> Any:
+    off = isinstance(value, str) and value.strip().lower() == "off"
+    return None if off else _whole(value)
 
 
 def _duration(value: Any) -> Any:
@@ -68,6 +75,12 @@ def _patience(value: timedelta) -> timedelta:
     return value
 
 
+def _pause(value: timedelta) -> timedelta:
+    if value > timedelta(minutes=5):
+        raise Fault("must be a number of seconds, from 0 to 300")
+    return value
+
+
 def _network(value: Any) -> Any:
     try:
         network = ip_network(value)
@@ -76,6 +89,31 @@ def _network(value: Any) -> Any:
     if network.prefixlen == 0:
         raise Fault("must not hold every address: then any caller could forge its own")
     return network
+
+
+def _receiver(value: Any) -> Any:
+    """A network, an address as a network of one, or a name."""
+    mend = "must be names such as hooks.internal, addresses, or networks such as 10.0.0.0/8"
+    if not isinstance(value, str):
+        raise Fault(mend)
+    bare = value.strip().removeprefix("[").removesuffix("]")
+    try:
+        network = ip_network(bare)
+    except ValueError:
+        try:
+            return normal_host(bare)
+        except ValueError:
+            raise Fault(mend) from None
+    if network.prefixlen == 0:
+        raise Fault("must not hold every address: then webhooks would reach all that is inside")
+    return network
+
+
+def _directory(value: Any) -> Any:
+    try:
+        return Directory.read(value)
+    except ValueError as error:
+        raise Fault(str(error)) from None
 
 
 def _email(value: str) -> str:
@@ -100,6 +138,10 @@ Many = BeforeValidator(_items)
 DatabaseUrl = Annotated[str, AfterValidator(addresses.database_url)]
 RedisUrl = Annotated[str, AfterValidator(addresses.redis_url)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
+WebUrl = Annotated[str, AfterValidator(addresses.web_url)]
+PublicUrl = Annotated[str, AfterValidator(mail.public_url)]
+Smtp = Annotated[mail.SmtpServer, BeforeValidator(mail.smtp_server)]
+Sender = Annotated[mail.Sender, BeforeValidator(mail.sender)]
 Host = Annotated[str, AfterValidator(addresses.host)]
 Origins = Annotated[
     tuple[Annotated[str, AfterValidator(addresses.origin)], ...],
@@ -109,11 +151,24 @@ Origins = Annotated[
 Networks = Annotated[
     tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...], NoDecode, Many
 ]
+Receivers = Annotated[
+    tuple[Annotated[IPv4Network | IPv6Network | str, BeforeValidator(_receiver)], ...],
+    NoDecode,
+    Many,
+]
+Directories = Annotated[
+    tuple[Annotated[Directory, BeforeValidator(_directory)], ...], NoDecode, Many
+]
 Email = Annotated[str, AfterValidator(_email)]
 Count = Annotated[int, BeforeValidator(_whole)]
 Port = Annotated[Count, Field(ge=1, le=65_535)]
+PortOrOff = Annotated[Annotated[int, Field(ge=1, le=65_535)] | None, BeforeValidator(_port_or_off)]
 Seconds = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_some_time)]
 Timeout = Annotated[timedelta, BeforeValidator(_short_time), AfterValidator(_patience)]
+Pause = Annotated[timedelta, BeforeValidator(_short_time), AfterValidator(_pause)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/-]{1,128}\z")]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}\z")]
 """Nothing in it has a meaning in a Redis pattern."""
+Stream = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:{}-]{1,128}\z")]
+UriReference = Annotated[str, Field(pattern=r"^[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]{1,255}\z")]
+"""RFC 3986, but for the brackets of IPv6 addresses."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -14,18 +14,30 @@ from grpclib.client import Channel
 from grpclib.encoding.proto import ProtoCodec
 from grpclib.events import RecvInitialMetadata, SendRequest, listen
 
-from arcana_protos import auth, role, user
+from arcana_protos import (
+    api_key,
+    auth,
+    client_secret,
+    notification,
+    order,
+    role,
+    user,
+    webhook,
+)
 from arcana_protos.errors import ArcanaError, StatusDetails, Unauthenticated, typed_errors
+from arcana_protos.watching import once, watched
 
 T = TypeVar("T", bound=Message)
 Renew = Callable[[str | None], Awaitable[bool]]
 
-_PUBLIC = frozenset(f"/arcana.auth.AuthService/{name}" for name in ("Register", "Login", "Refresh"))
+_PUBLIC = frozenset(
+    f"/arcana.auth.AuthService/{name}" for name in ("Register", "Login", "Refresh", "IssueToken")
+)
 
 
 @dataclass
 class Seen:
-    """The version of the last user or profile that an answer showed; None while none did."""
+    """The version of the last user, profile or order that an answer showed; None while none did."""
 
     etag: str | None = None
 
@@ -61,6 +73,9 @@ class ArcanaClient:
             await arcana.log_in("ada@example.com", password)
             user = await arcana.users.get_user(GetUserRequest(id=...))
 
+    A program of somebody's own gives an ``api_key`` instead of logging in; a service account uses
+    ``log_in_as_client``.
+
     Any call takes ``metadata``: ``if-match`` with a version that ``seeing`` noted, or
     ``idempotency-key`` with a name for this creation, to be sent again with each repetition.
     """
@@ -72,9 +87,11 @@ class ArcanaClient:
         *,
         tls: ssl.SSLContext | bool = False,
         tokens: auth.TokenResponse | None = None,
+        api_key: str | None = None,
         timeout: float = 30.0,
     ) -> None:
-        self.tokens = tokens
+        self.tokens, self._api_key = tokens, api_key
+        self._client: auth.IssueTokenRequest | None = None
         self._renewing = asyncio.Lock()
         self._channel = Channel(
             host,
@@ -88,6 +105,11 @@ class ArcanaClient:
         self.auth = _Auth(self._channel, self._token, self._renew, timeout)
         self.users = _Users(self._channel, self._token, self._renew, timeout)
         self.roles = _Roles(self._channel, self._token, self._renew, timeout)
+        self.api_keys = _ApiKeys(self._channel, self._token, self._renew, timeout)
+        self.client_secrets = _ClientSecrets(self._channel, self._token, self._renew, timeout)
+        self.orders = _Orders(self._channel, self._token, self._renew, timeout)
+        self.notifications = _Notifications(self._channel, self._token, self._renew, timeout)
+        self.webhooks = _Webhooks(self._channel, self._token, self._renew, timeout)
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,7 +129,17 @@ class ArcanaClient:
             Unauthenticated, Limited, Unavailable.
         """
         request = auth.LoginRequest(email=email, password=password)
-        self.tokens = await self.auth.login(request)
+        self.tokens, self._client = await self.auth.login(request), None
+        return self.tokens
+
+    async def log_in_as_client(self, client_id: str, client_secret: str) -> auth.TokenResponse:
+        """Log a service account in, and again whenever its access token has expired.
+
+        Raises:
+            Unauthenticated, Limited, Unavailable.
+        """
+        client = auth.IssueTokenRequest(client_id=client_id, client_secret=client_secret)
+        self.tokens, self._client = await self._issued(client), client
         return self.tokens
 
     async def log_out(self, *, everywhere: bool = False) -> None:
@@ -117,7 +149,40 @@ class ArcanaClient:
             Unauthenticated: it had ended already.
         """
         await self.auth.logout(auth.LogoutRequest(all=everywhere))
-        self.tokens = None
+        self.tokens = self._client = None
+
+    def watch_users(
+        self,
+        *,
+        snapshot: bool = False,
+        resume_token: str = "",
+        types: Iterable[str] = (),
+        heartbeat_seconds: int = 0,
+        resumes: bool = True,
+    ) -> AsyncGenerator[user.UserEvent, None]:
+        """What becomes of users and sessions, as ``WatchUsers`` tells it.
+
+        When the stream is cut, is too old or was read too slowly, another is opened behind the
+        last message that was given out, after a pause that grows to 5 seconds: none is missed.
+        With ``snapshot`` this also holds when the service no longer knows what happened since:
+        then another snapshot begins. Not so with ``resumes=False``. Whoever keeps the
+        ``resume_token`` of what it has dealt with goes on from there after a restart.
+
+            async with aclosing(arcana.watch_users(snapshot=True)) as events:
+                async for event in events: ...
+
+        Raises:
+            Invalid, Unauthenticated, Forbidden, Conflict (``resume_expired``); and whatever ends
+            the stream with ``resumes=False``.
+        """
+        request = user.WatchUsersRequest(
+            resume_token=resume_token,
+            snapshot=snapshot,
+            types=list(types),
+            heartbeat_seconds=heartbeat_seconds,
+        )
+        watch = watched if resumes else once
+        return watch(self.users.watch_users, request)
 
     async def _add_token(self, event: SendRequest) -> None:
         """Here rather than in the stubs, whose metadata a call's own would replace."""
@@ -126,19 +191,34 @@ class ArcanaClient:
             event.metadata["authorization"] = f"Bearer {token}"
 
     def _token(self) -> str | None:
-        return self.tokens.access_token if self.tokens else None
+        return self.tokens.access_token if self.tokens else self._api_key
 
     async def _renew(self, refused: str | None) -> bool:
         """Whether there is another token than the ``refused`` one by now."""
         async with self._renewing:
             if self.tokens is None or self.tokens.access_token != refused:
                 return self.tokens is not None
-            request = auth.RefreshRequest(refresh_token=self.tokens.refresh_token)
+            if self._client is None and not self.tokens.refresh_token:
+                return False
             try:
-                self.tokens = await self.auth.refresh(request)
+                self.tokens = await self._successor(self.tokens)
             except Unauthenticated:
                 return False
             return True
+
+    async def _successor(self, tokens: auth.TokenResponse) -> auth.TokenResponse:
+        if self._client is not None:
+            return await self._issued(self._client)
+        return await self.auth.refresh(auth.RefreshRequest(refresh_token=tokens.refresh_token))
+
+    async def _issued(self, client: auth.IssueTokenRequest) -> auth.TokenResponse:
+        """A service account's token, as a pair without a refresh token."""
+        issued = await self.auth.issue_token(client)
+        return auth.TokenResponse(
+            access_token=issued.access_token,
+            token_type=issued.token_type,
+            expires_in=issued.expires_in,
+        )
 
 
 async def _note_version(event: RecvInitialMetadata) -> None:
@@ -211,3 +291,23 @@ class _Users(_Calls, user.UserServiceStub):
 
 class _Roles(_Calls, role.RoleServiceStub):
     """``arcana.role.RoleService``."""
+
+
+class _ApiKeys(_Calls, api_key.ApiKeyServiceStub):
+    """``arcana.api_key.ApiKeyService``."""
+
+
+class _ClientSecrets(_Calls, client_secret.ClientSecretServiceStub):
+    """``arcana.client_secret.ClientSecretService``."""
+
+
+class _Orders(_Calls, order.OrderServiceStub):
+    """``arcana.order.OrderService``."""
+
+
+class _Notifications(_Calls, notification.NotificationServiceStub):
+    """``arcana.notification.NotificationService``."""
+
+
+class _Webhooks(_Calls, webhook.WebhookServiceStub):
+    """``arcana.webhook.WebhookService``."""

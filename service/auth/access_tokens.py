@@ -1,27 +1,22 @@
 """Access tokens: short-lived JWTs (RFC 9068), and their strict reader (RFC 8725)."""
 
-import base64
-import binascii
 import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
-
-import jwt
 
 from service.core.clock import Clock
 from service.core.errors import InvalidToken
 from service.core.ids import canonical, new_id
-from service.core.keys import derive
+from service.keys.algorithms import Key
+from service.keys.encoding import Unfit, json_object
+from service.keys.jws import LENGTH_MAX, Jws, parse, sign
 
-ALGORITHM = "HS256"
 TYPE = "at+jwt"
-TOKEN_MAX = 4096
-"""Bytes; longer ones are refused unread."""
-_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_REQUIRED = ("iss", "aud", "sub", "sid", "jti", "roles", "epoch", "type", "iat", "exp")
+TOKEN_MAX = LENGTH_MAX
+"""Characters; longer ones are refused unread."""
+_HEADER = frozenset({"alg", "kid", "typ"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +32,51 @@ class AccessClaims:
     expires_at: datetime
 
 
+class Keys(Protocol):
+    """The keys of tokens, by their names."""
+
+    async def signing(self) -> Key:
+        """The key to sign with.
+
+        Raises:
+            Unavailable: nobody can tell right now.
+        """
+
+    async def find(self, kid: str) -> Key | None:
+        """The key of that name, if what it signed is good.
+
+        Raises:
+            Unavailable: nobody can tell right now.
+        """
+
+
 class AccessTokens:
-    """Issues and reads access tokens with one pinned algorithm and key."""
+    """Issues and reads access tokens; which key a token is checked with, its ``kid`` says alone."""
 
     def __init__(
-        self, secret: bytes, *, issuer: str, audience: str, lifetime: timedelta, clock: Clock
+        self, keys: Keys, *, issuer: str, audience: str, lifetime: timedelta, clock: Clock
     ) -> None:
         self.issuer, self.audience, self.lifetime = issuer, audience, lifetime
-        self._secret, self._clock = secret, clock
-        self._kid = derive(secret, "jwt key id", 8).hex()
+        self._keys, self._clock = keys, clock
 
-    def issue(self, user_id: UUID, session_id: UUID, roles: frozenset[str], epoch: int) -> str:
-        """A token for the bearer of the session, good from now for ``lifetime``."""
+    def seconds_until(self, end: datetime) -> int:
+        """How long a token made now is good: ``lifetime``, and never beyond its session's end."""
+        left = int(end.timestamp()) - int(self._clock().timestamp())
+        return max(0, min(int(self.lifetime.total_seconds()), left))
+
+    async def issue(
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        roles: frozenset[str],
+        epoch: int,
+        seconds: int | None = None,
+    ) -> str:
+        """A token for the bearer of the session, good from now for ``seconds`` or ``lifetime``.
+
+        Raises:
+            Unavailable: there is no key yet, and the database cannot be asked for one.
+        """
         now = int(self._clock().timestamp())
         claims = {
             "iss": self.issuer,
@@ -60,83 +88,75 @@ class AccessTokens:
             "epoch": epoch,
             "type": "access",
             "iat": now,
-            "exp": now + int(self.lifetime.total_seconds()),
+            "exp": now + (int(self.lifetime.total_seconds()) if seconds is None else seconds),
         }
-        header = {"kid": self._kid, "typ": TYPE}
-        return jwt.encode(claims, self._secret, algorithm=ALGORITHM, headers=header)
+        payload = json.dumps(claims, separators=(",", ":")).encode()
+        return sign(await self._keys.signing(), TYPE, payload)
 
-    def read(self, token: str) -> AccessClaims:
+    async def read(self, token: str) -> AccessClaims:
         """The claims of a token that this service issued and that has not expired.
 
         Raises:
             InvalidToken: anything about it is not exactly as ``issue`` makes it.
+            Unavailable: its key is not known, and the database cannot be asked for it.
         """
-        if len(token) > TOKEN_MAX or not _COMPACT.fullmatch(token):
-            raise InvalidToken
-        self._check_header(token)
         try:
-            claims = jwt.decode(
-                token,
-                self._secret,
-                algorithms=[ALGORITHM],
-                issuer=self.issuer,
-                audience=self.audience,
-                options={
-                    "require": list(_REQUIRED),
-                    "strict_aud": True,
-                    "verify_exp": False,
-                    "verify_iat": False,
-                },
-            )
-        except (jwt.PyJWTError, ValueError, RecursionError):
+            return await self.examine(token)
+        except Unfit:
             raise InvalidToken from None
-        return self._checked(claims)
 
-    def _check_header(self, token: str) -> None:
-        parts = [_canonical_bytes(part) for part in token.split(".")]
-        try:
-            header = json.loads(parts[0])
-        except (ValueError, RecursionError):
-            raise InvalidToken from None
-        if header != {"alg": ALGORITHM, "kid": self._kid, "typ": TYPE}:
-            raise InvalidToken
+    async def examine(self, token: str) -> AccessClaims:
+        """``read`` for operators, who may know why a token is refused.
 
-    def _checked(self, claims: dict[str, Any]) -> AccessClaims:
-        match claims:
-            case {
-                "sub": str(sub),
-                "sid": str(sid),
-                "jti": str(jti),
-                "type": "access",
-                "roles": [*roles],
-                "epoch": int(epoch),
-                "iat": int(iat),
-                "exp": int(exp),
-            } if exp > self._clock().timestamp() and all(isinstance(r, str) for r in roles):
-                user_id, session_id = canonical(sub), canonical(sid)
-                if user_id and session_id:
-                    return AccessClaims(
-                        user_id,
-                        session_id,
-                        jti,
-                        frozenset(roles),
-                        epoch,
-                        datetime.fromtimestamp(iat, UTC),
-                        datetime.fromtimestamp(exp, UTC),
-                    )
-        raise InvalidToken
+        Raises:
+            Unfit: its text says what is wrong, and repeats nothing of the token.
+            Unavailable.
+        """
+        jws = parse(token)
+        if jws.header.keys() != _HEADER or jws.header["typ"] != TYPE or jws.kid is None:
+            raise Unfit(f"its header has not exactly alg, kid and typ, which is {TYPE}")
+        key = await self._keys.find(jws.kid)
+        if key is None:
+            raise Unfit("its key is not one of ours, or good no longer")
+        return self._claims(jws, key)
+
+    def _claims(self, jws: Jws, key: Key) -> AccessClaims:
+        """Raises: Unfit."""
+        said = json_object(jws.check(key))
+        if said.get("iss") != self.issuer or said.get("aud") != self.audience:
+            raise Unfit("it is of another issuer, or for another audience")
+        claims = _read(said)
+        if claims.expires_at <= self._clock():
+            raise Unfit("it has expired")
+        return claims
 
 
-def _canonical_bytes(part: str) -> bytes:
-    """Decode base64url that has exactly one spelling (RFC 7515 §2: no padding, no stray bits).
+def _read(said: dict[str, Any]) -> AccessClaims:
+    """Raises: Unfit, when a claim is missing or has another form than ours."""
+    match said:
+        case {
+            "sub": str(sub),
+            "sid": str(sid),
+            "jti": str(jti),
+            "type": "access",
+            "roles": [*roles],
+            "epoch": int(epoch),
+            "iat": int(iat),
+            "exp": int(exp),
+        } if all(isinstance(role, str) for role in roles) and bool not in map(
+            type, (epoch, iat, exp)
+        ):
+            user_id, session_id = canonical(sub), canonical(sid)
+            if user_id and session_id:
+                issued, expires = _instant(iat), _instant(exp)
+                held = frozenset(roles)
+                return AccessClaims(user_id, session_id, jti, held, epoch, issued, expires)
+    raise Unfit("a claim is missing, or is not of its form")
 
-    Raises:
-        InvalidToken: the same bytes would be spelled otherwise.
-    """
+
+def _instant(seconds: int) -> datetime:
+    """Raises: Unfit, when no calendar has it."""
     try:
-        raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except (binascii.Error, ValueError):
-        raise InvalidToken from None
-    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != part:
-        raise InvalidToken
-    return raw
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise Unfit("a time is out of all range") from None

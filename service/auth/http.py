@@ -1,26 +1,41 @@
 """The REST routes of registration, log-in and tokens."""
 
-from typing import Annotated
-
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from sanic import Blueprint
 from sanic.response import HTTPResponse
 
-from service.auth.errors import InvalidCredentials, RegistrationClosed
-from service.auth.schemas import Introspect, Introspection, Login, Refresh, Register, TokenPair
+from service.auth.errors import (
+    InvalidClient,
+    InvalidCredentials,
+    RegistrationClosed,
+    SessionNotFound,
+    UnsupportedGrantType,
+)
+from service.auth.schemas import (
+    ClientToken,
+    Introspect,
+    Introspection,
+    IssueToken,
+    ListSessions,
+    Login,
+    Refresh,
+    Register,
+    SessionList,
+    TokenPair,
+)
 from service.auth.service import AuthService
+from service.auth.sessions import SessionService
 from service.core.errors import InvalidToken, Limited
 from service.core.parsing import Command, parse
+from service.core.text import Flag
 from service.transport.http.answers import no_content, reply, reply_if_new
-from service.transport.http.bodies import json_body, json_or_form, query
+from service.transport.http.bodies import json_body, json_or_form, keep_out_of_query, query
 from service.transport.http.guard import Guard
 from service.transport.http.operations import operation
 from service.transport.http.requests import Request, idempotency_key
 from service.transport.http.routes import API, READ, route
 from service.users.errors import EmailTaken, UserNotFound
 from service.users.schemas import UserView
-
-Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text))]
 
 
 class LogoutQuery(Command):
@@ -31,13 +46,15 @@ class LogoutQuery(Command):
     )
 
 
-def auth_blueprint(auth: AuthService, guard: Guard) -> Blueprint:
+def auth_blueprint(auth: AuthService, sessions: SessionService, guard: Guard) -> Blueprint:
     """Every route of registration, log-in and tokens."""
     blueprint = Blueprint("auth", API)
     _add_entrance(blueprint, auth, guard)
     _add_refresh(blueprint, auth, guard)
+    _add_client_login(blueprint, auth, guard)
     _add_own_session(blueprint, auth, guard)
     _add_introspection(blueprint, auth, guard)
+    _add_sessions(blueprint, sessions, guard)
     return blueprint
 
 
@@ -86,6 +103,24 @@ def _add_refresh(blueprint: Blueprint, auth: AuthService, guard: Guard) -> None:
         return reply(await auth.refresh(guard.visitor(request), json_body(request)))
 
 
+def _add_client_login(blueprint: Blueprint, auth: AuthService, guard: Guard) -> None:
+    @route(blueprint, ["POST"], "/auth/token")
+    @operation(
+        "issueToken",
+        "Log a service account in by client credentials (RFC 6749 §4.4)",
+        AuthService.issue_token,
+        body=IssueToken,
+        form=True,
+        basic=True,
+        view=ClientToken,
+        refusals=(Limited, UnsupportedGrantType, InvalidClient),
+    )
+    async def issue_token(request: Request) -> HTTPResponse:
+        keep_out_of_query(request, IssueToken.model_fields)
+        body, client = json_or_form(request), guard.client(request)
+        return reply(await auth.issue_token(guard.visitor(request), body, basic=client))
+
+
 def _add_own_session(blueprint: Blueprint, auth: AuthService, guard: Guard) -> None:
     @route(blueprint, ["POST"], "/auth/logout")
     @operation(
@@ -117,7 +152,7 @@ def _add_introspection(blueprint: Blueprint, auth: AuthService, guard: Guard) ->
     @route(blueprint, ["POST"], "/auth/introspect")
     @operation(
         "introspect",
-        "Ask what an access token is worth (RFC 7662)",
+        "Ask what an access token or an API key is worth (RFC 7662)",
         AuthService.introspect,
         body=Introspect,
         form=True,
@@ -127,3 +162,42 @@ def _add_introspection(blueprint: Blueprint, auth: AuthService, guard: Guard) ->
     async def introspect(request: Request) -> HTTPResponse:
         found = await auth.introspect(await guard.actor(request), json_or_form(request))
         return reply(found, sparse=True)
+
+
+def _add_sessions(blueprint: Blueprint, sessions: SessionService, guard: Guard) -> None:
+    @route(blueprint, READ, "/users/<user_id>/sessions")
+    @operation(
+        "listSessions",
+        "See where a user is signed in",
+        SessionService.list,
+        query=ListSessions,
+        view=SessionList,
+        refusals=(UserNotFound,),
+    )
+    async def list_sessions(request: Request, user_id: str) -> HTTPResponse:
+        actor = await guard.actor(request)
+        return reply(await sessions.list(actor, user_id, query(request)))
+
+    @route(blueprint, ["DELETE"], "/users/<user_id>/sessions")
+    @operation(
+        "revokeOtherSessions",
+        "End every session of a user but the one that asks",
+        SessionService.end_others,
+        status=204,
+        refusals=(UserNotFound,),
+    )
+    async def revoke_other_sessions(request: Request, user_id: str) -> HTTPResponse:
+        await sessions.end_others(await guard.actor(request), user_id)
+        return no_content()
+
+    @route(blueprint, ["DELETE"], "/users/<user_id>/sessions/<session_id>")
+    @operation(
+        "revokeSession",
+        "End a session",
+        SessionService.end,
+        status=204,
+        refusals=(UserNotFound, SessionNotFound),
+    )
+    async def revoke_session(request: Request, user_id: str, session_id: str) -> HTTPResponse:
+        await sessions.end(await guard.actor(request), user_id, session_id)
+        return no_content()

@@ -1,16 +1,31 @@
 """The rules about registration, log-in, sessions and tokens."""
 
 import logging
+from dataclasses import replace
+from functools import partial
 from typing import Literal
 
+from service.api_keys.service import FORM, ApiKeyService
 from service.auth.access_tokens import AccessClaims, AccessTokens
+from service.auth.client_logins import ClientLogins
 from service.auth.errors import InvalidCredentials, RegistrationClosed
 from service.auth.models import Session
-from service.auth.refresh_tokens import RefreshTokens
-from service.auth.repository import Account, AccountRepository, SessionRepository, Turn
-from service.auth.schemas import Introspect, Introspection, Login, Refresh, Register, TokenPair
+from service.auth.refresh_tokens import RefreshClaim, RefreshTokens
+from service.auth.repository import Account, AccountRepository, Backed, SessionRepository, Turn
+from service.auth.schemas import (
+    BasicPair,
+    ClientToken,
+    Introspect,
+    Introspection,
+    Login,
+    Refresh,
+    Register,
+    TokenPair,
+)
+from service.auth.verified import VerifiedTokens
 from service.core.access import ADMIN, SERVICE, SYSTEM, Actor, Anyone, Role, SignedIn, allow
 from service.core.errors import InvalidToken
+from service.core.metrics import LOGINS, REFRESHES, REUSES, counted
 from service.core.networks import network_of
 from service.core.parsing import Raw, parse
 from service.core.ports import Limiter, PasswordHasher, Transactions
@@ -20,6 +35,7 @@ from service.core.rates import (
     REGISTRATIONS_BY_ACCOUNT,
     REGISTRATIONS_BY_ADDRESS,
 )
+from service.core.scopes import TOKENS_INTROSPECT, USERS_READ
 from service.core.text import normal_email
 from service.users.schemas import UserView
 from service.users.service import UserService
@@ -39,13 +55,18 @@ class AuthService:
         hasher: PasswordHasher,
         limiter: Limiter,
         access_tokens: AccessTokens,
+        verified: VerifiedTokens,
         refresh_tokens: RefreshTokens,
+        client_logins: ClientLogins,
+        api_keys: ApiKeyService,
         *,
         registration: Literal["open", "closed"] = "open",
     ) -> None:
         self._users, self._accounts, self._sessions = users, accounts, sessions
         self._begin, self._hasher, self._limiter = transactions, hasher, limiter
-        self._access, self._refresh_tokens = access_tokens, refresh_tokens
+        self._access, self._claims_of = access_tokens, verified.read
+        self._refresh_tokens, self._client_logins = refresh_tokens, client_logins
+        self._api_keys = api_keys
         self._registration = registration
 
     @allow(Anyone())
@@ -65,6 +86,7 @@ class AuthService:
         return await self._users.create(SYSTEM, raw, idempotency_key)
 
     @allow(Anyone())
+    @counted(LOGINS)
     async def login(self, actor: Actor, raw: Raw) -> TokenPair:
         """Begin a session for whoever knows the password of an active account.
 
@@ -80,8 +102,14 @@ class AuthService:
         subject = email or command.email
         await LOGINS_BY_ACCOUNT.hit(self._limiter, subject)
         account = await self._verified(email, command.password)
+        pair = await self._begin_session(actor, account)
+        if pair is None:  # the hash changed meanwhile, to one of this password maybe
+            account = await self._verified(email, command.password)
+            pair = await self._begin_session(actor, account)
+        if pair is None:
+            raise InvalidCredentials
         await self._limiter.forget(LOGINS_BY_ACCOUNT.kind, subject)
-        return await self._begin_session(account)
+        return pair
 
     async def _verified(self, email: str | None, password: str) -> Account:
         """Raises: InvalidCredentials, Unavailable."""
@@ -92,19 +120,29 @@ class AuthService:
             raise InvalidCredentials
         if self._hasher.is_outdated(encoded):
             new = await self._hasher.hash(password)
-            await self._accounts.rehash(account.user_id, old=encoded, new=new)
+            if await self._accounts.rehash(account.user_id, old=encoded, new=new):
+                return replace(account, password_hash=new)
         return account
 
-    async def _begin_session(self, verified: Account) -> TokenPair:
-        """Raises: InvalidCredentials, when the account was barred since it was verified."""
+    async def _begin_session(self, actor: Actor, verified: Account) -> TokenPair | None:
+        """A pair, or None when the account's hash is no longer the one that was verified.
+
+        Whoever knew the old password must not begin a session after it was changed.
+
+        Raises:
+            InvalidCredentials: the account was barred since it was verified.
+        """
         async with self._begin():
             account = await self._accounts.hold(verified.user_id)
             if account is None or not account.may_sign_in:
                 raise InvalidCredentials
-            session = await self._sessions.begin(account.user_id)
-        return self._pair(account, session)
+            if account.password_hash != verified.password_hash:
+                return None
+            session = await self._sessions.begin(account.user_id, actor)
+        return await self._pair(account, session)
 
     @allow(Anyone())
+    @counted(REFRESHES)
     async def refresh(self, actor: Actor, raw: Raw) -> TokenPair:
         """Trade a refresh token for a new pair; each works once (RFC 9700 §4.14.2).
 
@@ -115,72 +153,107 @@ class AuthService:
             Invalid, InvalidToken.
         """
         claim = self._refresh_tokens.read(parse(Refresh, raw).refresh_token)
-        session = await self._sessions.find(claim.session_id)
-        if session is None or not self._refresh_tokens.fits(claim, bytes(session.salt)):
+        turned = await self._sessions.joined(claim, partial(self._turned, actor, claim))
+        return await self._pair(turned.account, turned.session)
+
+    async def _turned(self, actor: Actor, claim: RefreshClaim) -> Backed:
+        """The session, its counter moved on from that of the claim.
+
+        Raises:
+            InvalidToken: the claim is not good, or not any more.
+        """
+        found = await self._sessions.find(claim.session_id)
+        if found is None or not self._refresh_tokens.fits(claim, bytes(found.session.salt)):
             raise InvalidToken
-        account = Account.of(session.user)
-        if not account.may_sign_in:
+        if not found.account.may_sign_in:
             raise InvalidToken
-        match await self._sessions.advance(session, claim.counter):
+        match await self._sessions.advance(found.session, claim.counter, actor):
             case Turn.ADVANCED | Turn.REPLAYED:
-                return self._pair(account, session)
+                return found
             case Turn.REUSED:
+                owner = found.account.user_id
                 async with self._begin():  # of its own, so that it outlives the refusal
-                    await self._sessions.end(session.id, why="refresh_reuse")
+                    await self._sessions.end(claim.session_id, "refresh_reuse", of=owner)
                 log.warning("refresh token reused: session ended")
+                REUSES.add()
         raise InvalidToken
 
-    def _pair(self, account: Account, session: Session) -> TokenPair:
-        access = self._access.issue(account.user_id, session.id, account.roles, account.epoch)
-        refresh = self._refresh_tokens.mint(session.id, session.counter, bytes(session.salt))
-        return TokenPair(
-            access_token=access,
-            refresh_token=refresh,
-            expires_in=int(self._access.lifetime.total_seconds()),
+    async def _pair(self, account: Account, session: Session) -> TokenPair:
+        seconds = self._access.seconds_until(session.expires_at)
+        access = await self._access.issue(
+            account.user_id, session.id, account.roles, account.epoch, seconds
         )
+        refresh = self._refresh_tokens.mint(session.id, session.counter, bytes(session.salt))
+        return TokenPair(access_token=access, refresh_token=refresh, expires_in=seconds)
 
-    @allow(SignedIn())
+    @allow(Anyone())
+    async def issue_token(
+        self, actor: Actor, raw: Raw, basic: BasicPair | None = None
+    ) -> ClientToken:
+        """Begin a session for a service account that shows its secret (RFC 6749 §4.4).
+
+        It lasts as long as the one access token; there is no refresh token (§4.4.3).
+
+        Raises:
+            Limited, Invalid, UnsupportedGrantType, InvalidClient.
+        """
+        account, session = await self._client_logins.begin(actor, raw, basic, self._access.lifetime)
+        seconds = self._access.seconds_until(session.expires_at)
+        access = await self._access.issue(
+            account.user_id, session.id, account.roles, account.epoch, seconds
+        )
+        return ClientToken(access_token=access, expires_in=seconds)
+
+    @allow(SignedIn(), scope=None)
     async def logout(self, actor: Actor, everywhere: bool = False) -> None:
         """End the session the caller's token belongs to, or all of the caller's sessions."""
         async with self._begin():
             if everywhere and actor.user_id:
                 await self._sessions.end_all(actor.user_id, why="logout_all")
-            elif actor.session_id:
-                await self._sessions.end(actor.session_id, why="logout")
+            elif actor.session_id and actor.user_id:
+                await self._sessions.end(actor.session_id, "logout", of=actor.user_id)
 
-    @allow(SignedIn())
+    @allow(SignedIn(), scope=USERS_READ)
     async def who_am_i(self, actor: Actor) -> UserView:
         """Raises: UserNotFound, when the account was deleted since the caller was let in."""
         return await self._users.get(actor, str(actor.user_id))
 
-    @allow(Role(SERVICE), Role(ADMIN))
+    @allow(Role(SERVICE), Role(ADMIN), scope=TOKENS_INTROSPECT)
     async def introspect(self, actor: Actor, raw: Raw) -> Introspection:
-        """What a token is worth now (RFC 7662). Only access tokens are worth anything.
+        """What a token is worth now (RFC 7662): an access token or an API key.
 
         Raises:
-            Invalid.
+            Invalid, Unavailable.
         """
+        token, access = parse(Introspect, raw).token, self._access
         try:
-            claims = await self._good(parse(Introspect, raw).token)
+            if FORM.claims(token):
+                key = await self._api_keys.good(SYSTEM, token)
+                return Introspection.of_key(key, issuer=access.issuer, audience=access.audience)
+            claims = await self._good(token)
         except InvalidToken:
             return Introspection(active=False)
-        return Introspection.of(claims, issuer=self._access.issuer, audience=self._access.audience)
+        return Introspection.of(claims, issuer=access.issuer, audience=access.audience)
 
     @allow(Anyone())
     async def authenticate(self, actor: Actor, token: str) -> Actor:
-        """The caller that an access token speaks for, at the address of ``actor``.
+        """The caller that an access token or an API key speaks for, at the address of ``actor``.
 
         Raises:
             InvalidToken: it is not good, or its session or user no longer is.
+            Unavailable: nobody can tell right now.
         """
+        if FORM.claims(token):
+            key = await self._api_keys.authenticate(SYSTEM, token)
+            return replace(actor, user_id=key.user_id, roles=key.roles, scopes=key.scopes)
         claims = await self._good(token)
-        return Actor(claims.user_id, claims.session_id, claims.roles, actor.address)
+        self._sessions.note_use(claims.session_id)
+        return Actor(claims.user_id, claims.session_id, claims.roles, actor.address, actor.agent)
 
     async def _good(self, token: str) -> AccessClaims:
-        """Raises: InvalidToken."""
-        claims = self._access.read(token)
-        standing = await self._sessions.standing(claims.session_id)
-        if standing is None or not standing.still_backs(claims):
+        """Raises: InvalidToken, Unavailable."""
+        claims = await self._claims_of(token)
+        if not await self._sessions.backs(claims):
             raise InvalidToken
         return claims
 

@@ -12,6 +12,8 @@ from service.infra.database import Database
 from service.infra.migrations import MigrationError, Migrator
 
 T = TypeVar("T")
+REACHED_WITHIN = 15.0
+"""Seconds for one connection: a resolver that misses a question is asked again after 5."""
 
 
 @click.group()
@@ -65,7 +67,10 @@ def check() -> None:
 
 def _migrator() -> Migrator:
     settings = load(Purpose.TOOL)
-    return Migrator(Database(settings.database_url, pool_size=settings.db_pool_size))
+    database = Database(
+        settings.database_url, pool_size=settings.db_pool_size, connect_timeout=REACHED_WITHIN
+    )
+    return Migrator(database)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

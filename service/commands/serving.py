@@ -2,6 +2,11 @@
 
 import asyncio
 import secrets
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import get_args
 
 import click
 
@@ -14,8 +19,9 @@ from service.core.access import SYSTEM
 from service.core.errors import Invalid
 from service.infra.database import Database
 from service.infra.migrations import MigrationError, Migrator
-from service.server import open_doors
+from service.server import Which, open_doors, open_metrics, taken_doors
 from service.server import serve as serve_doors
+from service.server import work as work_behind
 
 FIRST_ADMIN = "admin@example.com"
 
@@ -23,6 +29,7 @@ FIRST_ADMIN = "admin@example.com"
 @click.command()
 def run() -> None:
     """Development: migrate the database, make the first admin, and serve both doors."""
+    _heed_sigterm()
     settings = load(Purpose.RUN)
     with open_doors(settings) as doors:
         asyncio.run(_migrate(settings))
@@ -33,14 +40,59 @@ def run() -> None:
 
 
 @click.command()
-def serve() -> None:
-    """Production: serve both doors. Never migrates; see 'migrate up'."""
+@click.option(
+    "--doors",
+    "which",
+    type=click.Choice(get_args(Which)),
+    default="both",
+    show_default=True,
+    help="Which doors this process opens, so that each can be scaled by itself.",
+)
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="Take the doors of the service that runs here, and send it away once this one serves.",
+)
+def serve(which: Which, take_over: bool) -> None:
+    """Production: serve both doors, or one. Never migrates; see 'migrate up'."""
+    _heed_sigterm()
     settings = load(Purpose.SERVE)
-    with open_doors(settings) as doors:
+    with ExitStack() as held:
+        send_away: Callable[[], None] | None = None
+        if take_over:
+            doors, line = held.enter_context(taken_doors(settings, which))
+            send_away = line.let_leave
+        else:
+            doors = held.enter_context(open_doors(settings, which))
         asyncio.run(refuse_behind(settings))
         asyncio.run(_first_start(settings, generate=False))
         logs.configure(settings.log_format, settings.log_level)
-        raise SystemExit(serve_doors(settings, Purpose.SERVE, doors))
+        code = serve_doors(settings, Purpose.SERVE, doors, when_ready=send_away)
+    raise SystemExit(code)
+
+
+@click.command()
+def worker() -> None:
+    """Production: tell others what happened, and tidy up; no door. Never migrates.
+
+    It relays events to whoever the settings name (docs/events.md) and does the chores. Start two:
+    one works, the other takes over within some 15 seconds of its death.
+    """
+    _heed_sigterm()
+    settings = load(Purpose.SERVE)
+    with open_metrics(settings) as metrics:
+        asyncio.run(refuse_behind(settings))
+        logs.configure(settings.log_format, settings.log_level)
+        code = work_behind(metrics)
+    raise SystemExit(code)
+
+
+def _heed_sigterm() -> None:
+    """End on SIGTERM also before there is anything to drain.
+
+    The kernel does not do it for the first process of a container.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 async def _migrate(settings: Settings) -> None:
@@ -72,6 +124,8 @@ def _welcome(settings: Settings, made: tuple[str, str] | None) -> None:
     host = f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host
     click.echo(f"REST   http://{host}:{settings.http_port}/docs")
     click.echo(f"gRPC   {host}:{settings.grpc_port}  (plaintext, with server reflection)")
+    if settings.mail_folder and not settings.smtp_url:
+        click.echo(f"Mail   {settings.mail_folder}/*.eml")
     if made:
         email, password = made
         click.echo(f"Admin  {email}")

@@ -27,12 +27,14 @@ class Refusal(Exception):
     """A failure the caller may see.
 
     ``code`` is what clients switch on and never changes once released; ``message`` says what is
-    wrong and how to mend it, and never repeats what the caller sent.
+    wrong and how to mend it, and never repeats what the caller sent. ``scheme`` is how REST asks
+    the unauthenticated to authenticate (RFC 9110 §11.6.1).
     """
 
     kind: ClassVar[Kind]
     code: ClassVar[str]
     message: ClassVar[str]
+    scheme: ClassVar[str] = "Bearer"
 
     def __init__(self, message: str | None = None) -> None:
         self.text = message or self.message
@@ -65,6 +67,17 @@ class InvalidToken(Refusal):
 class Forbidden(Refusal):
     kind, code = Kind.FORBIDDEN, "forbidden"
     message = "Insufficient permissions for this operation."
+
+
+class InsufficientScope(Refusal):
+    """The API key does not reach as far; one with ``needed`` would, or none when that is None."""
+
+    kind, code = Kind.FORBIDDEN, "insufficient_scope"
+    message = "API keys cannot be used for this. Sign in, and use an access token."
+
+    def __init__(self, needed: str | None = None) -> None:
+        self.needed = needed
+        super().__init__(f"The API key lacks the scope {needed}." if needed else None)
 
 
 class EtagMismatch(Refusal):

@@ -62,11 +62,12 @@ class Idempotency:
 
     A key belongs to the account that sends it. Of those who are not signed in nobody can say who
     is the same, so among them a key alone counts; whoever repeats another's registration must
-    know its password, for the commands are compared. Only successes are kept.
+    know its password, for the commands are compared. Only successes are kept, under the hash that
+    each secret gives: so processes that share one of theirs meet at the index.
     """
 
-    def __init__(self, answers: Answers, secret: bytes) -> None:
-        self._answers, self._secret = answers, secret
+    def __init__(self, answers: Answers, secret: bytes, *previous: bytes) -> None:
+        self._answers, self._secrets = answers, (secret, *previous)
 
     def once(self, actor: Actor, key: str | None, command: Command, view: type[V]) -> "Once[V]":
         """A creation that happens once for each key; without a key each time.
@@ -82,32 +83,42 @@ class Idempotency:
             IdempotencyMismatch: another command came under it (from entering or leaving).
         """
         if key is None:
-            return Once(self._answers, None, view)
+            return Once(self._answers, (), view)
         if not _KEY.fullmatch(key):
             raise Invalid({"idempotency-key": ["Must have 1 to 255 visible ASCII characters."]})
         operation = type(command).__name__
-        asked = Kept(
-            key_hash=self._hash("key", str(actor.user_id or ""), key),
-            operation=operation,
-            command_hash=self._hash("command", operation, _canonical(command)),
-            answer="",
+        asked = tuple(
+            Kept(
+                key_hash=_hash(secret, "key", str(actor.user_id or ""), key),
+                operation=operation,
+                command_hash=_hash(secret, "command", operation, _canonical(command)),
+                answer="",
+            )
+            for secret in self._secrets
         )
         return Once(self._answers, asked, view)
 
-    def _hash(self, *parts: str) -> str:
-        text = json.dumps(parts).encode()  # JSON keeps the parts apart
-        return hmac.digest(self._secret, text, hashlib.sha256).hex()
+
+def refuse_key(key: str | None) -> None:
+    """For creations whose answer holds a secret: none is kept, and nobody is to rely on it.
+
+    Raises:
+        Invalid: there is a key.
+    """
+    if key is not None:
+        text = "Not taken here: the answer holds a secret, and is kept for nobody."
+        raise Invalid({"idempotency-key": [text]})
 
 
 class Once(Generic[V]):
-    """One creation under way. ``asked`` is what is kept with its answer; None without a key.
+    """One creation under way. ``asked`` is what is kept with its answer; nothing without a key.
 
     The key is written last, beside what was created. A twin that runs at the same time therefore
     waits at the index that both want to write, is told that it came second, and on leaving the
     block finds the first's answer.
     """
 
-    def __init__(self, answers: Answers, asked: Kept | None, view: type[V]) -> None:
+    def __init__(self, answers: Answers, asked: tuple[Kept, ...], view: type[V]) -> None:
         self._answers, self._asked, self._view = answers, asked, view
         self._answer: V | None = None
         self._has_kept = False
@@ -128,8 +139,8 @@ class Once(Generic[V]):
         Raises:
             KeyTaken: a twin was faster; the block's end turns that into the twin's answer.
         """
-        if self._asked is not None:
-            await self._answers.keep(replace(self._asked, answer=_written(view)))
+        for asked in sorted(self._asked, key=lambda each: each.key_hash):  # no two cross over
+            await self._answers.keep(replace(asked, answer=_written(view)))
             self._has_kept = True
         self._answer = view
 
@@ -162,13 +173,20 @@ class Once(Generic[V]):
     async def _look_up(self) -> None:
         """Raises: IdempotencyMismatch."""
         self._answer = None
-        found = await self._answers.find(self._asked.key_hash) if self._asked else None
-        if found is None or self._asked is None:
+        for asked in self._asked:
+            found = await self._answers.find(asked.key_hash)
+            if found is None:
+                continue
+            same = (found.operation, found.command_hash)
+            if same != (asked.operation, asked.command_hash):
+                raise IdempotencyMismatch
+            self._answer = self._view.model_validate_json(found.answer)
             return
-        same = (found.operation, found.command_hash)
-        if same != (self._asked.operation, self._asked.command_hash):
-            raise IdempotencyMismatch
-        self._answer = self._view.model_validate_json(found.answer)
+
+
+def _hash(secret: bytes, *parts: str) -> str:
+    text = json.dumps(parts).encode()  # JSON keeps the parts apart
+    return hmac.digest(secret, text, hashlib.sha256).hex()
 
 
 def _may_be_a_twin(error: BaseException | None) -> bool:

@@ -1,7 +1,24 @@
-"""Keys for each use, derived from the one configured secret."""
+"""Keys for each use, derived from the configured secret and those that it replaced."""
 
 import hashlib
 import hmac
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The secret that new things are made with, and the others whose things are still taken."""
+
+    current: bytes = field(repr=False)
+    previous: tuple[bytes, ...] = field(default=(), repr=False)
+
+    @property
+    def all(self) -> tuple[bytes, ...]:
+        return (self.current, *self.previous)
+
+    def derive(self, label: str, length: int = 32) -> tuple[bytes, ...]:
+        """The key for one use from each secret, the current one's first."""
+        return tuple(derive(secret, label, length) for secret in self.all)
 
 
 def derive(secret: bytes, label: str, length: int = 32) -> bytes:

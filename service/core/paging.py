@@ -1,21 +1,27 @@
 """Pages of a list: numbered ones, and keyset ones by a sealed cursor."""
 
-import base64
-import binascii
-import hashlib
-import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from service.core.errors import Invalid
 from service.core.parsing import Command
+from service.core.seals import Seals
 from service.core.text import Number
 
+
+class Identified(Protocol):
+    """A row that lists are in the order of."""
+
+    @property
+    def id(self) -> UUID: ...
+
+
 T = TypeVar("T")
+R = TypeVar("R", bound=Identified)
 V = TypeVar("V", bound=BaseModel)
 
 SIZE_DEFAULT, SIZE_MAX = 10, 100
@@ -23,7 +29,6 @@ PAGE_MAX = 2**31 - 1
 EXACT_TOTAL = 10_000
 """Up to this many rows ``total`` is exact; beyond, it may be ``TOTAL_AGE`` seconds old."""
 TOTAL_AGE = 5
-_MAC_BYTES = 12
 
 
 class PageQuery(Command):
@@ -59,17 +64,26 @@ def pages(total: int, size: int) -> int:
 
 
 class Cursors:
-    """Turns the last id of a page into an opaque, sealed text and back.
+    """Turns the last id of a page into an opaque, sealed text and back (``core.seals``)."""
 
-    The seal keeps clients from making cursors of their own, so its form may change freely.
-    """
+    def __init__(self, key: bytes, *previous: bytes) -> None:
+        self._seals = Seals(key, *previous)
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def page(self, query: PageQuery, found: Slice[R], view: Callable[[R], V]) -> Page[V]:
+        """What was found as clients see it, with the cursor of what follows."""
+        page: Page[V] = Page(
+            data=[view(row) for row in found.rows],
+            size=query.size,
+            next_cursor=self.seal(found.rows[-1].id) if found.more else None,
+        )
+        if found.total is not None:
+            page.page, page.total = query.page, found.total
+            page.total_pages = pages(found.total, query.size)
+        return page
 
     def seal(self, after: UUID) -> str:
         """The cursor that continues after ``after``."""
-        return base64.urlsafe_b64encode(after.bytes + self._mac(after.bytes)).decode().rstrip("=")
+        return self._seals.seal(after.bytes)
 
     def open(self, cursor: str) -> UUID:
         """The id a cursor continues after.
@@ -77,14 +91,7 @@ class Cursors:
         Raises:
             Invalid: this service did not make it.
         """
-        try:
-            raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        except (binascii.Error, ValueError):
-            raw = b""
-        after, mac = raw[:16], raw[16:]
-        if not hmac.compare_digest(mac, self._mac(after)) or len(after) != 16:
+        after = self._seals.open(cursor)
+        if after is None or len(after) != 16:
             raise Invalid({"cursor": ["Must be a next_cursor that this service gave."]})
         return UUID(bytes=after)
-
-    def _mac(self, data: bytes) -> bytes:
-        return hmac.digest(self._key, data, hashlib.sha256)[:_MAC_BYTES]

@@ -1,6 +1,7 @@
 """One parser for what comes in, whichever door it came through."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -55,7 +56,7 @@ def parse(form: type[C], raw: Raw) -> C:
 
 
 def read_json(text: bytes) -> object:
-    """Strict JSON (RFC 8259): UTF-8 only, no duplicate keys, no NaN, no lone surrogates.
+    """Strict JSON (RFC 8259): UTF-8, no duplicate keys, no NaN or infinity, no lone surrogates.
 
     Raises:
         Invalid: ``text`` is anything else.
@@ -65,6 +66,7 @@ def read_json(text: bytes) -> object:
             text.decode("utf-8"),
             object_pairs_hook=_no_duplicates,
             parse_constant=_no_constant,
+            parse_float=_finite,
         )
         if b"\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()  # fails on half of a surrogate pair
@@ -84,16 +86,24 @@ def _no_constant(name: str) -> object:
     raise ValueError(name)
 
 
+def _finite(digits: str) -> float:
+    """1e999 is JSON, and infinity to whoever reads it into a float."""
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("out of range")
+    return number
+
+
 def _by_field(error: ValidationError) -> dict[str, list[str]]:
     fields: dict[str, list[str]] = {}
     for fault in error.errors(include_url=False, include_context=False, include_input=False):
         name = ".".join(str(part) for part in fault["loc"]) or "request"
         text = _OWN_WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
-        fields.setdefault(_printable(name), []).append(text)
+        fields.setdefault(printable(name), []).append(text)
     return fields
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A field's name fit to be shown: an unknown one is the caller's own text."""
     clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name[:64])
     return clean.encode("utf-8", "replace").decode("utf-8")

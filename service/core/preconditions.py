@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from service.core.errors import EtagMismatch, Invalid
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\U0010ffff]*"'
-_NEXT = re.compile(rf"[ \t]*({_TAG})?[ \t]*(?:,|$)")
+_NEXT = re.compile(rf"[ \t]*({_TAG})?[ \t]*(?:,|\Z)")
 LENGTH_MAX = 4096
 
 

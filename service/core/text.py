@@ -9,6 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 EMAIL_MAX = 254
 """Characters an address may have (RFC 3696 erratum 1690)."""
 NAME_MAX = 255
+_BLANKS = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What ``str.strip`` trims, for a regular expression of any language."""
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f"
 # A self-hosted service may serve a network of its own, whose domains end in .local or .test.
 SPECIAL_USE_DOMAIN_NAMES.clear()
 
@@ -48,6 +51,18 @@ def clean_line(limit: int, *, least: int = 1) -> AfterValidator:
     return AfterValidator(check)
 
 
+def line_schema(limit: int, *, least: int = 1) -> WithJsonSchema:
+    """What ``clean_line`` takes, in the words of JSON Schema.
+
+    The pattern bounds the length, because blanks around the text do not count.
+    """
+    end, inside = f"[^{_CONTROLS}{_BLANKS}]", f"[^{_CONTROLS}]"
+    text = f"{end}({inside}{{0,{limit - 2}}}{end})?"
+    pattern = f"^[{_BLANKS}]*({text}){'' if least else '?'}[{_BLANKS}]*$"
+    told = f"One line of {least} to {limit} characters, without the blanks around it."
+    return WithJsonSchema({"type": "string", "pattern": pattern, "description": told})
+
+
 def refuse_controls(text: str, *, besides: str = "") -> None:
     """Raises:
     ValueError: ``text`` holds a control character not in ``besides``, or half a surrogate pair.
@@ -61,6 +76,10 @@ def folded(text: str) -> str:
     bare = unicodedata.normalize("NFKD", text.casefold())
     bare = unicodedata.normalize("NFKD", bare.casefold())  # 𝓐 decomposes into a capital
     return unicodedata.normalize("NFC", "".join(c for c in bare if not unicodedata.combining(c)))
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _digits(value: Any) -> Any:
@@ -77,7 +96,11 @@ Email = Annotated[
 Name = Annotated[
     str,
     clean_line(NAME_MAX),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": NAME_MAX}),
+    line_schema(NAME_MAX),
 ]
 Number = Annotated[int, BeforeValidator(_digits)]
 """A whole number that may come as text, as in a query string: ASCII digits only."""
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number, which JSON may write as ``27.0``: JSON Schema counts that as an integer."""
+Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text))]
+"""Yes or no, which may come as ``true`` or ``false``, as in a query string."""

@@ -4,17 +4,19 @@ import asyncio
 import logging
 import secrets
 import threading
+import time
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from service.core.errors import Unavailable
 from service.core.foreign_hashes import read_foreign
+from service.core.metrics import HASHING_WAIT, HASHINGS
 from service.infra.foreign_hashes import matches
 
 OWN = "$argon2id$"
@@ -48,6 +50,12 @@ class Argon2Hasher:
         self._nobodys = self._argon2.hash(secrets.token_bytes(16))
         self._lane = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._room = threading.BoundedSemaphore(threads + queue)
+        self._taken: set[Future[Any]] = set()
+
+    @property
+    def load(self) -> int:
+        """How many passwords are worked on or wait."""
+        return len(self._taken)
 
     async def hash(self, password: str) -> str:
         """The encoded Argon2id hash of ``password``, with a new salt.
@@ -82,17 +90,21 @@ class Argon2Hasher:
 
     async def _run(self, work: Callable[[], T]) -> T:
         if not self._room.acquire(blocking=False):
+            HASHINGS.add("refused")
             raise Unavailable
         try:
-            future = self._lane.submit(work)
+            future = self._lane.submit(_timed, work, time.perf_counter())
         except RuntimeError:  # closed
             self._room.release()
             raise Unavailable from None
+        HASHINGS.add("taken")
+        self._taken.add(future)
         future.add_done_callback(self._leave)
         return await asyncio.wrap_future(future)
 
-    def _leave(self, _: Future[T]) -> None:
+    def _leave(self, done: Future[T]) -> None:
         """Make room once the work has ended, which may be long after its caller has gone."""
+        self._taken.discard(done)
         self._room.release()
 
     def _verify(self, encoded: str | None, password: str) -> bool:
@@ -117,6 +129,11 @@ class Argon2Hasher:
         with suppress(VerifyMismatchError):
             self._argon2.verify(self._nobodys, _prepared(password))
         return False
+
+
+def _timed(work: Callable[[], T], since: float) -> T:
+    HASHING_WAIT.observe(time.perf_counter() - since)
+    return work()
 
 
 def _prepared(password: str) -> bytes:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from service.core import metrics
 from service.core.errors import Limited
 from service.infra.cache import Cache, CacheUnavailable, MemoryCache, Tally
 
@@ -40,6 +41,7 @@ class CacheLimiter:
         """
         tally = await self._count(self._key(kind, subject), within)
         if tally.count > at_most:
+            metrics.LIMITED.add(kind)
             raise Limited(max(tally.remaining, _LEAST_WAIT))
 
     async def forget(self, kind: str, subject: str) -> None:

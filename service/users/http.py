@@ -13,10 +13,12 @@ from service.transport.http.requests import Request, idempotency_key, if_match
 from service.transport.http.routes import API, CHANGE, READ, route
 from service.users.errors import EmailTaken, LastAdmin, UserNotFound, WrongPassword
 from service.users.schemas import (
+    ChangePassword,
     CreateUser,
     ListUsers,
     ProfileView,
     SetStatus,
+    UpdateOwnUser,
     UpdateProfile,
     UpdateUser,
     UserView,
@@ -33,6 +35,7 @@ def users_blueprint(users: UserService, guard: Guard) -> Blueprint:
     _add_me(blueprint, users, guard)
     _add_one(blueprint, users, guard)
     _add_administration(blueprint, users, guard)
+    _add_password(blueprint, users, guard)
     _add_profile(blueprint, users, guard)
     return blueprint
 
@@ -85,7 +88,7 @@ def _add_me(blueprint: Blueprint, users: UserService, guard: Guard) -> None:
         "updateOwnUser",
         "Change your own account; a new e-mail takes current_password",
         UserService.update,
-        body=UpdateUser,
+        body=UpdateOwnUser,
         view=UserView,
         refusals=CHANGE_REFUSALS,
     )
@@ -143,6 +146,21 @@ def _add_administration(blueprint: Blueprint, users: UserService, guard: Guard) 
     )
     async def delete_user(request: Request, user_id: str) -> HTTPResponse:
         await users.delete(await guard.actor(request), user_id, if_match=if_match(request))
+        return no_content()
+
+
+def _add_password(blueprint: Blueprint, users: UserService, guard: Guard) -> None:
+    @route(blueprint, ["PUT"], "/users/<user_id>/password")
+    @operation(
+        "changePassword",
+        "Change your own password; every other session of yours ends",
+        UserService.change_password,
+        status=204,
+        body=ChangePassword,
+        refusals=(UserNotFound, WrongPassword, Limited),
+    )
+    async def change_password(request: Request, user_id: str) -> HTTPResponse:
+        await users.change_password(await guard.actor(request), user_id, json_body(request))
         return no_content()
 
 

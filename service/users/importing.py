@@ -7,10 +7,12 @@ from uuid import UUID
 
 from service.core.access import USER, Actor, Inside, allow
 from service.core.errors import Invalid, Refusal
+from service.core.events import Publisher
 from service.core.parsing import Raw, parse
 from service.core.ports import Transactions
 from service.users.bulk import BulkUsers, Known
 from service.users.errors import EmailTaken
+from service.users.events import CREATED, UPDATED, told
 from service.users.repository import NewUser, UserRepository
 from service.users.schemas import ImportedUser
 from service.users.service import UserService
@@ -91,8 +93,10 @@ class UserImportService:
         transactions: Transactions,
         bulk: BulkUsers,
         rules: UserService,
+        publisher: Publisher,
     ) -> None:
         self._users, self._begin, self._bulk, self._rules = users, transactions, bulk, rules
+        self._events = publisher
 
     @allow(Inside())
     async def import_batch(
@@ -154,7 +158,10 @@ class UserImportService:
     async def _insert(self, news: Sequence[NewUser]) -> None:
         if news:
             async with self._begin():
-                await self._users.save_all(news)
+                people = await self._users.save_all(news)
+                # nobody welcomes them: they had an account before they came here
+                come = (told(CREATED, person, imported=True) for person in people)
+                await self._events.publish(*come)
 
     async def _alone(self, new: NewUser) -> NewUser | Refusal:
         try:
@@ -175,6 +182,7 @@ class UserImportService:
                 await self._bulk.adopt(user.id, new.external_id, new.password_hash)
                 if new.profile:
                     await self._users.save_profile(user, new.profile)
+                await self._events.publish(told(UPDATED, user))
             if user.status is not new.status:
                 await self._rules.set_status(actor, str(user.id), {"status": new.status.value})
             for role in new.roles:

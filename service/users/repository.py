@@ -23,7 +23,7 @@ from service.roles.models import Role
 from service.users.errors import EmailTaken, LastAdmin, UserNotFound
 from service.users.facts import ProfileFacts, UserFacts
 from service.users.lists import UserLists
-from service.users.models import ListedUser, SyncStatus, User, UserProfile, UserStatus
+from service.users.models import ListedUser, RoleName, SyncStatus, User, UserProfile, UserStatus
 from service.users.search import Match
 
 T = TypeVar("T")
@@ -35,6 +35,7 @@ USER_COLUMNS = (
 )
 PROFILE_COLUMNS = ("id", "user_id", *PROFILE_FIELDS, "created_at", "updated_at")
 CHANGEABLE = ("name", "email", "status", "email_verified")
+STAMPS = ("version", "sync_status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,14 @@ class UserRepository:
         shared: Cache | None = None,
         clock: Clock = utc_now,
         ttl: timedelta = timedelta(hours=1),
+        *,
+        is_synced: bool = False,
     ) -> None:
-        """``shared`` is the cache of all workers, where facts stay for ``ttl``."""
+        """``shared`` is the cache of all workers, where facts stay for ``ttl``.
+
+        With ``is_synced`` each change waits for directories to be told (``sync_status``).
+        """
+        self._fresh = SyncStatus.PENDING if is_synced else SyncStatus.SYNCED
         self._lists, self._changes, self._clock = lists, changes, clock
         self._facts = Shelf(UserFacts, changes, shared, ttl=ttl)
         self._profiles = Shelf(ProfileFacts, changes, shared, ttl=ttl)
@@ -107,6 +114,10 @@ class UserRepository:
             return None
         rows = User.filter(id=key)
         return await (rows.select_for_update() if lock else rows).prefetch_related("roles").first()
+
+    async def get_all(self, user_ids: Sequence[UUID]) -> Sequence[User]:
+        """Those of the users that there are; for some hundreds at a time."""
+        return await User.filter(id__in=user_ids).prefetch_related("roles").order_by("id")
 
     async def find_by_email(self, email: str) -> User | None:
         """The user of an address in its normal form."""
@@ -152,7 +163,7 @@ class UserRepository:
         assert user is not None  # inserted just above, in this transaction
         return user
 
-    async def save_all(self, news: Sequence[NewUser]) -> None:
+    async def save_all(self, news: Sequence[NewUser]) -> list[ListedUser]:
         """Insert many users with their roles and profiles; call it inside a transaction.
 
         Raises:
@@ -162,7 +173,9 @@ class UserRepository:
         ids = [new_id() for _ in news]
         both = list(zip(ids, news, strict=True))
         try:
-            await insert_rows("users", USER_COLUMNS, [_row(id_, new, now) for id_, new in both])
+            await insert_rows(
+                "users", USER_COLUMNS, [self._row(id_, new, now) for id_, new in both]
+            )
         except IntegrityError as error:
             raise _translated(error) from None
         profiles = [
@@ -172,6 +185,15 @@ class UserRepository:
         ]
         await insert_rows("user_profiles", PROFILE_COLUMNS, profiles)
         await self._give_roles([(id_, name) for id_, new in both for name in new.roles])
+        return [_listed(id_, new, now) for id_, new in both]
+
+    def _row(self, user_id: UUID, new: NewUser, now: datetime) -> tuple[object, ...]:
+        """The values of ``USER_COLUMNS``."""
+        return (
+            *(user_id, new.email, new.password_hash, new.name, _search_text(new.name, new.email)),
+            *(new.status.value, self._fresh.value, new.email_verified, 0),
+            *(new.created_at or now, now, 1, new.external_id),
+        )
 
     async def _give_roles(self, pairs: list[tuple[UUID, str]]) -> None:
         if not pairs:
@@ -190,11 +212,20 @@ class UserRepository:
         user.search = _search_text(user.name, user.email)
         user.updated_at = self._clock()
         user.version += 1
+        user.sync_status = self._fresh
         try:
-            await user.save(update_fields=[*CHANGEABLE, "search", "updated_at", "version"])
+            await user.save(update_fields=[*CHANGEABLE, *STAMPS, "search", "updated_at"])
         except IntegrityError as error:
             raise _translated(error) from None
         await self._changes.append(user.id, "user")
+
+    async def replace_hash(self, user: User, new: str) -> bool:
+        """Store another password's hash; False when the one that ``user`` shows was replaced.
+
+        No answer shows a hash, so the version stays.
+        """
+        unchanged = User.filter(id=user.id, password_hash=user.password_hash)
+        return bool(await unchanged.update(password_hash=new))
 
     async def delete(self, user: User) -> None:
         """Delete the row; its profile, roles and sessions go with it."""
@@ -249,7 +280,10 @@ class UserRepository:
         """Have every access token given out so far to these users refused from the commit on."""
         users = list(user_ids)
         await User.filter(id__in=users).update(
-            token_epoch=F("token_epoch") + 1, version=F("version") + 1, updated_at=self._clock()
+            token_epoch=F("token_epoch") + 1,
+            version=F("version") + 1,
+            updated_at=self._clock(),
+            sync_status=self._fresh,
         )
         await self._changes.append_all(users, "roles")
 
@@ -262,7 +296,8 @@ class UserRepository:
         The user's version is the profile's too, so it rises; nothing else of the user changes.
         """
         user.version += 1
-        await user.save(update_fields=["version"])
+        user.sync_status = self._fresh
+        await user.save(update_fields=STAMPS)
         profile = await self.profile(user.id) or UserProfile(user=user, created_at=self._clock())
         profile.update_from_dict(changes)
         profile.updated_at = self._clock()
@@ -292,12 +327,18 @@ async def _read_profile(user_id: UUID) -> ProfileFacts | None:
     return ProfileFacts.of(await User.filter(id=user_id).values(*ProfileFacts.COLUMNS))
 
 
-def _row(user_id: UUID, new: NewUser, now: datetime) -> tuple[object, ...]:
-    """The values of ``USER_COLUMNS``."""
-    return (
-        *(user_id, new.email, new.password_hash, new.name, _search_text(new.name, new.email)),
-        *(new.status.value, SyncStatus.SYNCED.value, new.email_verified, 0),
-        *(new.created_at or now, now, 1, new.external_id),
+def _listed(user_id: UUID, new: NewUser, now: datetime) -> ListedUser:
+    """The user that was just inserted, as lists show it."""
+    return ListedUser(
+        id=user_id,
+        email=new.email,
+        name=new.name,
+        status=new.status,
+        email_verified=new.email_verified,
+        created_at=new.created_at or now,
+        updated_at=now,
+        version=1,
+        roles=[RoleName(name) for name in new.roles],
     )
 
 

@@ -7,16 +7,29 @@ from betterproto.lib.google.protobuf import Empty
 
 from service.core.paging import Page
 from service.transport.rpc.call import actor, idempotency_key, if_match, tagged
-from service.transport.rpc.messages import Handlers, calling, cleared, closing, present
+from service.transport.rpc.messages import (
+    Handlers,
+    calling,
+    cleared,
+    closing,
+    hurried,
+    present,
+)
 from service.users.schemas import ProfileView, UserView
 from service.users.service import UserService
+from service.watches.errors import WatchTooSlow
+from service.watches.schemas import UserEventView
+from service.watches.service import UserWatchService
+
+TAKEN_WITHIN = 10.0
+"""Seconds in which a watcher takes a message: less than the door bears with anybody."""
 
 
 class UsersRpc(Handlers, pb.UserServiceBase):
     """``arcana.user.UserService``."""
 
-    def __init__(self, users: UserService) -> None:
-        self._users = users
+    def __init__(self, users: UserService, watches: UserWatchService) -> None:
+        self._users, self._watches = users, watches
 
     async def get_user(self, message: pb.GetUserRequest) -> pb.UserResponse:
         return to_user(tagged(await self._users.get(await actor(), message.id)))
@@ -31,6 +44,13 @@ class UsersRpc(Handlers, pb.UserServiceBase):
         async with closing(views):
             async for view in views:
                 yield to_user(view)
+
+    @hurried(TAKEN_WITHIN, WatchTooSlow)
+    async def watch_users(self, message: pb.WatchUsersRequest) -> AsyncIterator[pb.UserEvent]:
+        views = self._watches.watch(await actor(), present(message))
+        async with closing(views):
+            async for view in views:
+                yield _to_event(view)
 
     async def create_user(self, message: pb.CreateUserRequest) -> pb.UserResponse:
         new, key = present(message), idempotency_key()
@@ -80,6 +100,22 @@ def to_user(view: UserView) -> pb.UserResponse:
         updated_at=view.updated_at,
         email_verified=view.email_verified,
         roles=view.roles,
+    )
+
+
+def _to_event(view: UserEventView) -> pb.UserEvent:
+    return pb.UserEvent(
+        kind=view.kind.value,
+        type=view.type,
+        id=view.id,
+        at=view.at,
+        resume_token=view.resume_token,
+        user_id=view.user_id,
+        user=to_user(view.user) if view.user else None,
+        version=view.version,
+        profile=_to_profile(view.profile) if view.profile else None,
+        session_ids=view.session_ids,
+        why=view.why,
     )
 
 

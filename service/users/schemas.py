@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -18,17 +20,17 @@ from service.core.clock import utc_now
 from service.core.foreign_hashes import check_foreign
 from service.core.paging import PAGE_MAX, SIZE_MAX, PageQuery
 from service.core.parsing import Command
-from service.core.text import Email, Name, Number, clean_line, refuse_controls
+from service.core.text import Email, Name, Number, clean_line, line_schema, refuse_controls
 from service.core.views import Id, Instant, VersionedView
 from service.users.facts import ProfileFacts, UserFacts
 from service.users.models import ListedUser, User, UserProfile, UserStatus
-from service.users.passwords import Password, refuse_familiar
+from service.users.passwords import Password, normal_password, refuse_familiar
 
 BIO_MAX, URL_MAX, TERM_MAX = 1000, 500, 255
 
 
 def _status(value: Any) -> Any:
-    return UserStatus(value) if value in set(UserStatus) else value
+    return UserStatus(value) if isinstance(value, str) and value in set(UserStatus) else value
 
 
 def _web_address(text: str) -> str:
@@ -66,8 +68,31 @@ def _something(self: Any, but: str = "") -> None:
 
 
 Status = Annotated[UserStatus, BeforeValidator(_status)]
-WebAddress = Annotated[str, Field(max_length=URL_MAX), AfterValidator(_web_address)]
-Bio = Annotated[str, Field(max_length=BIO_MAX), AfterValidator(_paragraphs)]
+WebAddress = Annotated[
+    str,
+    Field(max_length=URL_MAX),
+    AfterValidator(_web_address),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": URL_MAX,
+            "pattern": r"^https?://[A-Za-z0-9.\-]+(:[0-9]{1,4})?([/?#][!-~]*)?$",
+        }
+    ),
+]
+Bio = Annotated[
+    str,
+    Field(max_length=BIO_MAX),
+    AfterValidator(_paragraphs),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": BIO_MAX,
+            "pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$",
+        }
+    ),
+]
+Term = Annotated[str, clean_line(TERM_MAX, least=0), line_schema(TERM_MAX, least=0)]
 Phone = Annotated[str, StringConstraints(max_length=20, pattern=r"^\+[1-9][0-9]{1,14}$")]
 """A telephone number as ITU-T E.164 writes it, with its plus sign."""
 ForeignHash = Annotated[str, AfterValidator(check_foreign)]
@@ -95,6 +120,10 @@ class CreateUser(Command):
 class UpdateUser(Command):
     """A change of the given fields. Whoever changes their own e-mail gives their password too."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["name"]}, {"required": ["email"]}]}
+    )
+
     name: Name = Field(default_factory=str)
     email: Email = Field(default_factory=str)
     current_password: Annotated[str, Field(max_length=4096)] = Field(default_factory=str)
@@ -103,6 +132,31 @@ class UpdateUser(Command):
     def _changes_something(self) -> Self:
         _something(self, but="current_password")
         return self
+
+
+class ChangePassword(Command):
+    """A new password, by whoever knows the current one."""
+
+    current_password: Annotated[str, Field(max_length=4096)]
+    password: Password
+
+    @field_validator("password")
+    @classmethod
+    def _is_another(cls, password: str, others: ValidationInfo) -> str:
+        if normal_password(others.data.get("current_password", "")) == password:
+            raise ValueError("Must differ from the current one.")
+        return password
+
+
+class UpdateOwnUser(UpdateUser):
+    """A change of one's own account; a new e-mail takes the password that is in force."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": ["name"]}, {"required": ["email"]}],
+            "dependentRequired": {"email": ["current_password"]},
+        }
+    )
 
 
 class SetStatus(Command):
@@ -115,20 +169,22 @@ class ListUsers(PageQuery):
     """Which users are wanted: those of a status, those with ``q`` in name or e-mail."""
 
     status: Status | None = Field(default=None)
-    q: Annotated[str, clean_line(TERM_MAX, least=0)] | None = Field(default=None)
+    q: Term | None = Field(default=None)
 
 
 class StreamUsers(Command):
     """As ListUsers, but ``size`` 0 streams every match."""
 
     status: Status | None = None
-    q: Annotated[str, clean_line(TERM_MAX, least=0)] | None = None
+    q: Term | None = None
     page: Annotated[Number, Field(ge=0, le=PAGE_MAX)] = 0
     size: Annotated[Number, Field(ge=0, le=SIZE_MAX)] = 0
 
 
 class UpdateProfile(Command):
     """A change of the given fields of a profile; null clears one."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     avatar_url: WebAddress | None = None
     bio: Bio | None = None

@@ -1,20 +1,26 @@
 """The rules about users."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
-from service.core.access import ADMIN, USER, Actor, Inside, Role, Self, allow
+from service.core.access import ADMIN, SERVICE, USER, Actor, Inside, Role, Self, allow
 from service.core.errors import Invalid
+from service.core.events import Publisher
 from service.core.idempotency import Idempotency
-from service.core.paging import Cursors, Page, Slice, pages
+from service.core.paging import Cursors, Page
 from service.core.parsing import Raw, parse
 from service.core.ports import Limiter, PasswordHasher, SessionEnder, Transactions
 from service.core.preconditions import Precondition
 from service.core.rates import PASSWORD_CHECKS
+from service.core.scopes import ROLES_WRITE, USERS_READ, USERS_WRITE
+from service.users import events
 from service.users.errors import WrongPassword
-from service.users.models import ListedUser, User, UserStatus
+from service.users.events import told, told_profile
+from service.users.models import User, UserStatus
+from service.users.passwords import refuse_familiar
 from service.users.repository import NewUser, UserRepository
 from service.users.schemas import (
+    ChangePassword,
     CreateUser,
     ListUsers,
     ProfileView,
@@ -41,12 +47,13 @@ class UserService:
         limiter: Limiter,
         cursors: Cursors,
         idempotency: Idempotency,
+        publisher: Publisher,
     ) -> None:
         self._users, self._begin, self._hasher = users, transactions, hasher
         self._sessions, self._limiter, self._cursors = sessions, limiter, cursors
-        self._idempotency = idempotency
+        self._idempotency, self._events = idempotency, publisher
 
-    @allow(Role(ADMIN))
+    @allow(Role(ADMIN), scope=USERS_WRITE)
     async def create(self, actor: Actor, raw: Raw, idempotency_key: str | None = None) -> UserView:
         """Make an account that can log in at once.
 
@@ -59,10 +66,16 @@ class UserService:
                 password_hash = await self._hasher.hash(command.password)
                 new = NewUser(command.name, command.email, password_hash, roles=(USER,))
                 async with self._begin():
-                    await once.keep(UserView.of(await self._users.add(new)))
+                    await once.keep(await self._add(new))
         return once.answer
 
-    @allow(Self("user_id"), Role(ADMIN))
+    async def _add(self, new: NewUser) -> UserView:
+        """Raises: EmailTaken."""
+        user = await self._users.add(new)
+        await self._events.publish(told(events.CREATED, user))
+        return UserView.of(user)
+
+    @allow(Self("user_id"), Role(ADMIN), scope=USERS_READ)
     async def get(self, actor: Actor, user_id: str) -> UserView:
         """Raises: UserNotFound."""
         return UserView.of(await self._users.facts(user_id))
@@ -73,7 +86,7 @@ class UserService:
         user = await self._users.find_by_email(email)
         return UserView.of(user) if user else None
 
-    @allow(Role(ADMIN))
+    @allow(Role(ADMIN), scope=USERS_READ)
     async def list(self, actor: Actor, raw: Raw) -> Page[UserView]:
         """A page of users in the order of their ids, by number or, with ``cursor``, by keyset.
 
@@ -82,23 +95,14 @@ class UserService:
         """
         query = parse(ListUsers, raw)
         match = Match(query.status, query.q or "")
-        if query.cursor is not None:
-            after = self._cursors.open(query.cursor)
-            return self._page(query, await self._users.after(match, after, query.size))
-        return self._page(query, await self._users.page(match, query.page, query.size))
-
-    def _page(self, query: ListUsers, found: Slice[ListedUser]) -> Page[UserView]:
-        page: Page[UserView] = Page(
-            data=[UserView.of(user) for user in found.rows],
-            size=query.size,
-            next_cursor=self._cursors.seal(found.rows[-1].id) if found.more else None,
+        found = (
+            await self._users.page(match, query.page, query.size)
+            if query.cursor is None
+            else await self._users.after(match, self._cursors.open(query.cursor), query.size)
         )
-        if found.total is not None:
-            page.page, page.total = query.page, found.total
-            page.total_pages = pages(found.total, query.size)
-        return page
+        return self._cursors.page(query, found, UserView.of)
 
-    @allow(Role(ADMIN))
+    @allow(Role(ADMIN), scope=USERS_READ)
     def stream(self, actor: Actor, raw: Raw) -> AsyncIterator[UserView]:
         """Every match in the order of ids, a batch at a time; with a ``size`` just that page.
 
@@ -122,7 +126,13 @@ class UserService:
                 after = user.id
             more = found.more
 
-    @allow(Self("user_id"), Role(ADMIN))
+    @allow(Inside())
+    async def after(self, actor: Actor, after: UUID | None, size: int) -> Sequence[UserView]:
+        """The ``size`` users that follow ``after``, in the order of ids."""
+        found = await self._users.after(Match(), after, size)
+        return [UserView.of(user) for user in found.rows]
+
+    @allow(Self("user_id"), Role(ADMIN), scope=USERS_WRITE)
     async def update(
         self, actor: Actor, user_id: str, raw: Raw, if_match: str | None = None
     ) -> UserView:
@@ -144,6 +154,7 @@ class UserService:
             if "name" in change.changes:
                 user.name = change.name
             await self._users.save(user)
+            await self._events.publish(told(events.UPDATED, user))
         return UserView.of(user)
 
     async def _prove_identity(self, actor: Actor, user: User, change: UpdateUser) -> None:
@@ -156,7 +167,47 @@ class UserService:
         if not await self._hasher.verify(user.password_hash, change.current_password):
             raise WrongPassword
 
-    @allow(Role(ADMIN))
+    @allow(Self("user_id"), scope=None)
+    async def change_password(self, actor: Actor, user_id: str, raw: Raw) -> None:
+        """Take a new password from whoever knows the current one; other sessions end.
+
+        Of two changes at once one finds that its current password no longer is.
+
+        Raises:
+            Invalid, UserNotFound, WrongPassword, Limited, Unavailable.
+        """
+        command = parse(ChangePassword, raw)
+        user = await self._users.get(user_id)
+        _refuse_familiar(command.password, user)
+        await PASSWORD_CHECKS.hit(self._limiter, str(user.id))
+        for _ in range(3):  # a log-in may make the hash of the same password anew
+            if await self._replace_password(actor, user, await self._proved(user, command)):
+                return
+            user = await self._users.get(user_id)
+        raise WrongPassword
+
+    async def _proved(self, user: User, command: ChangePassword) -> str:
+        """The new password's hash, once the current one is seen to be the account's.
+
+        Raises:
+            WrongPassword, Unavailable.
+        """
+        if not await self._hasher.verify(user.password_hash, command.current_password):
+            raise WrongPassword
+        return await self._hasher.hash(command.password)
+
+    async def _replace_password(self, actor: Actor, user: User, new: str) -> bool:
+        """Whether it was still the hash that was proved; what follows is one commit with it."""
+        async with self._begin():
+            replaced = await self._users.replace_hash(user, new)
+            if replaced:
+                await self._sessions.end_all(
+                    user.id, why="password_changed", besides=actor.session_id
+                )
+                await self._events.publish(told(events.PASSWORD_CHANGED, user))
+        return replaced
+
+    @allow(Role(ADMIN), scope=USERS_WRITE)
     async def set_status(
         self, actor: Actor, user_id: str, raw: Raw, if_match: str | None = None
     ) -> UserView:
@@ -174,9 +225,10 @@ class UserService:
                 await self._sessions.end_all(user.id, why=f"user_{status}")
             user.status = status
             await self._users.save(user)
+            await self._events.publish(told(events.STATUS_CHANGED, user))
         return UserView.of(user)
 
-    @allow(Role(ADMIN))
+    @allow(Role(ADMIN), scope=USERS_WRITE)
     async def delete(self, actor: Actor, user_id: str, if_match: str | None = None) -> None:
         """Delete an account with its profile, roles and sessions; its e-mail is free again.
 
@@ -189,8 +241,9 @@ class UserService:
             expected.check(user.version)
             await self._users.keep_an_admin(leaving=user)
             await self._users.delete(user)
+            await self._events.publish(told(events.DELETED, user))
 
-    @allow(Role(ADMIN))
+    @allow(Role(ADMIN), scope=ROLES_WRITE)
     async def grant_role(self, actor: Actor, user_id: str, name: str) -> None:
         """Give a user an existing role; the access tokens given out before are refused from now on.
 
@@ -200,9 +253,9 @@ class UserService:
         async with self._begin():
             user = await self._users.get(user_id, lock=True)
             if await self._users.grant(user, name):
-                await self._users.outdate_tokens([user.id])
+                await self._outdate(user.id)
 
-    @allow(Role(ADMIN))
+    @allow(Role(ADMIN), scope=ROLES_WRITE)
     async def revoke_role(self, actor: Actor, user_id: str, name: str) -> None:
         """Take a role from a user; the access tokens given out before are refused from now on.
 
@@ -214,20 +267,34 @@ class UserService:
             if name == ADMIN:
                 await self._users.keep_an_admin(leaving=user)
             if await self._users.revoke(user, name):
-                await self._users.outdate_tokens([user.id])
+                await self._outdate(user.id)
 
     @allow(Inside())
-    async def outdate_tokens(self, actor: Actor, user_ids: Iterable[UUID]) -> None:
+    async def outdate_tokens(self, actor: Actor, user_ids: Sequence[UUID]) -> None:
         """Have every access token given out so far to these users refused from the commit on."""
         await self._users.outdate_tokens(user_ids)
 
-    @allow(Self("user_id"), Role(ADMIN))
+    @allow(Inside())
+    async def tell_of_roles(self, actor: Actor, user_ids: Sequence[UUID]) -> None:
+        """Publish that these users got or lost a role, once they have, in the same transaction."""
+        await self._tell_of_roles(user_ids)
+
+    async def _outdate(self, user_id: UUID) -> None:
+        await self._users.outdate_tokens([user_id])
+        await self._tell_of_roles([user_id])
+
+    async def _tell_of_roles(self, user_ids: Sequence[UUID]) -> None:
+        for at in range(0, len(user_ids), STREAM_BATCH):
+            changed = await self._users.get_all(user_ids[at : at + STREAM_BATCH])
+            await self._events.publish(*(told(events.ROLES_CHANGED, user) for user in changed))
+
+    @allow(Self("user_id"), Role(ADMIN), scope=USERS_READ)
     async def profile(self, actor: Actor, user_id: str) -> ProfileView:
         """Raises: UserNotFound."""
         facts = await self._users.profile_facts(user_id)
         return ProfileView.of(facts, facts)
 
-    @allow(Self("user_id"), Role(ADMIN))
+    @allow(Self("user_id"), Role(ADMIN), scope=USERS_WRITE)
     async def update_profile(
         self, actor: Actor, user_id: str, raw: Raw, if_match: str | None = None
     ) -> ProfileView:
@@ -240,7 +307,20 @@ class UserService:
         async with self._begin():
             user = await self._users.get(user_id, lock=True)
             expected.check(user.version)
-            return ProfileView.of(user, await self._users.save_profile(user, changes))
+            profile = ProfileView.of(user, await self._users.save_profile(user, changes))
+            await self._events.publish(told_profile(user, profile))
+        return profile
+
+    @allow(Inside())
+    async def make_service_account(self, actor: Actor, name: str, email: str) -> UserView:
+        """Make an account for a machine: without a password, so that only client secrets open it.
+
+        Raises:
+            EmailTaken.
+        """
+        new = NewUser(name, email, roles=(SERVICE,))
+        async with self._begin():
+            return await self._add(new)
 
     @allow(Inside())
     async def make_first_admin(self, actor: Actor, raw: Raw) -> UserView | None:
@@ -255,4 +335,12 @@ class UserService:
         password_hash = await self._hasher.hash(command.password)
         new = NewUser(command.name, command.email, password_hash, roles=(USER, ADMIN))
         async with self._begin():
-            return UserView.of(await self._users.add(new))
+            return await self._add(new)
+
+
+def _refuse_familiar(password: str, user: User) -> None:
+    """Raises: Invalid, when the password is the account's own e-mail or name."""
+    try:
+        refuse_familiar(password, user.email, user.name)
+    except ValueError as error:
+        raise Invalid({"password": [str(error)]}) from None

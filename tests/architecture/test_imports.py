@@ -38,6 +38,10 @@ PLANTS = [
     ("grpc", "service/users/service.py", "import betterproto"),
     ("tortoise", "service/users/service.py", "import tortoise"),
     ("drivers", "service/users/service.py", "import redis"),
+    ("cryptography", "service/auth/access_tokens.py", "import cryptography"),
+    ("telemetry", "service/transport/access.py", "import prometheus_client"),
+    ("telemetry", "service/infra/hashing.py", "import opentelemetry.trace"),
+    ("templates", "service/notifications/sinks.py", "import jinja2"),
     ("command-line", "service/users/service.py", "import click"),
 ]
 

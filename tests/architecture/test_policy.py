@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.core.access import Actor, Anyone, allow
+from service.core.access import UNSAID, Actor, Anyone, Inside, Role, SignedIn, allow
+from service.core.scopes import SCOPES, USERS_READ
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(
@@ -33,6 +34,31 @@ def methods_without_policy(service: type) -> list[str]:
         and not getattr(method, "__policy__", ())
         and (callable(method) or isinstance(method, property))
     ]
+
+
+def methods_without_scope(service: type) -> list[str]:
+    """Methods that keys may come to, of whom nobody said which scope opens them, if any does."""
+    return [
+        f"{service.__qualname__}.{name}"
+        for name, method in inspect.getmembers(service)
+        if not set(getattr(method, "__policy__", (Inside(),))) <= {Anyone(), Inside()}
+        and getattr(method, "__scope__", UNSAID) not in (None, *SCOPES)
+    ]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_method_that_is_not_public_says_which_scope_opens_it_to_api_keys(
+    module: str,
+) -> None:
+    bare = [name for service in services(module) for name in methods_without_scope(service)]
+    assert not bare, f"{', '.join(bare)}: say @allow(…, scope=…), None for none (core/scopes.py)"
+
+
+def test_every_scope_opens_something() -> None:
+    methods = [m for module in MODULES for s in services(module) for m in vars(s).values()]
+    assert {getattr(method, "__scope__", None) for method in methods} - {None, UNSAID} == set(
+        SCOPES
+    )
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -72,3 +98,27 @@ def test_a_method_without_policy_is_found() -> None:
         "inherited",
         "loose",
     ]
+
+
+def test_a_method_without_scope_is_found() -> None:
+    class PlantedService:
+        @allow(SignedIn(), scope=USERS_READ)
+        async def scoped(self, actor: Actor) -> None: ...
+
+        @allow(SignedIn(), scope=None)
+        async def closed(self, actor: Actor) -> None: ...
+
+        @allow(Anyone())
+        async def public(self, actor: Actor) -> None: ...
+
+        @allow(Inside())
+        async def inner(self, actor: Actor) -> None: ...
+
+        @allow(SignedIn())
+        async def forgotten(self, actor: Actor) -> None: ...
+
+        @allow(Inside(), Role("admin"), scope="users:raed")
+        async def misspelt(self, actor: Actor) -> None: ...
+
+    found = [name.rpartition(".")[2] for name in methods_without_scope(PlantedService)]
+    assert found == ["forgotten", "misspelt"]

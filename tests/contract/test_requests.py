@@ -114,7 +114,7 @@ async def test_a_body_that_is_not_called_json_is_unsupported(live: Live, kind: s
         ("DELETE", f"{API}/auth/login", 405, "method_not_allowed"),
         ("POST", f"{API}/users/me", 405, "method_not_allowed"),
         ("GET", f"{API}/auth/password/forgot", 404, "not_found"),
-        ("GET", f"{API}/orders", 404, "not_found"),
+        ("GET", f"{API}/audit", 404, "not_found"),
         ("GET", "/metrics", 404, "not_found"),
     ],
 )

@@ -2,13 +2,16 @@
 
 import asyncio
 import base64
+from contextvars import Context
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from service.auth.refresh_tokens import RefreshTokens
 from service.core.access import SYSTEM
 from service.core.ids import new_id
+from service.infra.database import DatabaseUnavailable
 from tests.support.doors import Answer, Door
 from tests.support.live import SECRET, Live
 from tests.support.operations import API
@@ -134,6 +137,66 @@ async def test_a_chain_that_is_raced_at_every_link_stays_one(live: Live, ada: Pe
         answers = await asyncio.gather(*(refresh(d, token) for d in (live.rest, live.rpc) * 3))
         (token,) = {answer.body["refresh_token"] for answer in answers if answer.ok}
     assert (await refresh(live.rest, token)).ok
+
+
+# When the database fails
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before it was done", "after it was done"])
+async def test_when_the_database_is_lost_at_a_rotation_a_retry_gets_the_successor(
+    live: Live, door: Door, ada: Person, monkeypatch: pytest.MonkeyPatch, is_done: bool
+) -> None:
+    losses = _losing_the_rotation(live, monkeypatch, is_done=is_done)
+    answer = await refresh(door, ada.refresh)
+    assert (answer.outcome, losses) == ("unavailable", ["lost"])
+    again = await refreshed(door, ada.refresh)
+    assert await is_let_in(door, again["access_token"])
+    assert (await refresh(door, again["refresh_token"])).ok
+    _, rows = await live.database.client.execute_query("SELECT * FROM sessions")
+    assert [(row["counter"], row["ended_at"]) for row in rows] == [(2, None)]
+
+
+def _losing_the_rotation(
+    live: Live, monkeypatch: pytest.MonkeyPatch, *, is_done: bool
+) -> list[str]:
+    """The first UPDATE of sessions loses its connection, before or after it was done."""
+    kind = type(live.database.client)
+    run, losses = kind.execute_query, list[str]()
+
+    async def losing(self: Any, query: str, values: Any = None) -> Any:
+        if losses or not (query.startswith("UPDATE") and "sessions" in query):
+            return await run(self, query, values)
+        losses.append("lost")
+        if is_done:
+            await run(self, query, values)
+        raise DatabaseUnavailable("ConnectionError", lost=True)
+
+    monkeypatch.setattr(kind, "execute_query", losing)
+    return losses
+
+
+async def test_of_two_endings_at_once_the_second_waits_for_the_first(
+    live: Live, backend: str, ada: Person
+) -> None:
+    """Or a worker that heard of the second alone would go on believing the other session."""
+    if backend == "sqlite":
+        pytest.skip("SQLite has one writer: its changes commit in the order of their ids")
+    sessions, other = live.services.auth._sessions, await live.people.sign_in(ada)
+    owner, done = UUID(ada.id), []
+
+    async def second() -> None:
+        async with live.database.transaction():
+            await sessions.end(UUID(other.session_id), "logout", of=owner)
+            done.append("second")
+
+    async with live.database.transaction():
+        await sessions.end(UUID(ada.session_id), "logout", of=owner)
+        task = asyncio.create_task(second(), context=Context())
+        await asyncio.sleep(0.2)
+        assert done == []
+        done.append("first")
+    await task
+    assert done == ["first", "second"]
 
 
 # Who may not refresh

@@ -214,3 +214,14 @@ async def test_a_question_that_is_not_understood_is_refused(
 async def test_parameters_that_are_not_known_are_passed_over(live: Live, root: Person) -> None:
     answer = await live.rest.call("introspect", bearer=root.access, token="x", more="y")
     assert answer.body == {"active": False}
+
+
+async def test_a_token_that_knows_of_a_change_before_its_worker_is_taken(
+    live: Live, door: Door, ada: Person
+) -> None:
+    assert (await door.call("who_am_i", bearer=ada.access)).ok
+    raised = f"UPDATE users SET token_epoch = token_epoch + 1 WHERE id = '{ada.id}'"
+    await live.database.client.execute_script(raised)  # as another worker's, not yet heard of
+    pair = (await door.call("refresh", refresh_token=ada.refresh)).body
+    assert (await door.call("who_am_i", bearer=pair["access_token"])).ok
+    assert (await door.call("who_am_i", bearer=ada.access)).outcome == "invalid_token"

@@ -63,6 +63,24 @@ BAD: dict[str, tuple[str, dict[str, str], str]] = {
         {"ADMIN_EMAIL": f"{HIDDEN}@example.com", "ADMIN_PASSWORD": "password123"},
         "ADMIN_PASSWORD",
     ),
+    "metrics at a door": ("run", {"GRPC_PORT": "9464", "METRICS_PORT": "9464"}, "METRICS_PORT"),
+    "metrics elsewhere": (
+        "run",
+        {"METRICS_HOST": "192.0.2.1", "METRICS_PORT": "9464"},
+        "METRICS_HOST",
+    ),
+    "a certificate without a key": ("serve", {"GRPC_TLS_CERT": HIDDEN}, "GRPC_TLS_KEY"),
+    "a key without a certificate": ("serve", {"GRPC_TLS_KEY": HIDDEN}, "GRPC_TLS_CERT"),
+    "a certificate that is not there": (
+        "run",
+        {"GRPC_TLS_CERT": f"{HIDDEN}.pem", "GRPC_TLS_KEY": f"{HIDDEN}.pem"},
+        "GRPC_TLS_CERT",
+    ),
+    "a certificate that is none": (
+        "run",
+        {"GRPC_TLS_CERT": "/etc/passwd", "GRPC_TLS_KEY": "/etc/passwd"},
+        "GRPC_TLS_CERT",
+    ),
     "a host of elsewhere": ("run", {"HTTP_HOST": "192.0.2.1"}, "HTTP_HOST"),
 }
 
@@ -88,7 +106,7 @@ def test_a_bad_setting_is_one_line_that_names_it(tmp_path: Path, fault: str) -> 
     assert name in one_line(tmp_path, command, **settings)
 
 
-@pytest.mark.parametrize("setting", ["HTTP_PORT", "GRPC_PORT"])
+@pytest.mark.parametrize("setting", ["HTTP_PORT", "GRPC_PORT", "METRICS_PORT"])
 def test_a_taken_port_is_one_line_that_names_it(tmp_path: Path, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -13,6 +13,7 @@ import pytest_asyncio
 from tests.hostile.test_naughty_strings import STRINGS
 from tests.support.databases import fresh_database
 from tests.support.live import Live
+from tests.support.orders import ITEM
 from tests.support.people import PASSWORD, Person
 
 
@@ -72,6 +73,9 @@ async def test_as_a_password_it_is_taken_or_refused_and_then_good_at_either_door
     ("operation", "field", "expected"),
     [
         ("get_user", "id", {"user_not_found"}),
+        ("get_order", "id", {"order_not_found"}),
+        ("list_orders", "user_id", {"invalid_request"}),
+        ("list_orders", "status", {"invalid_request"}),
         ("delete_role", "name", {"role_not_found"}),
         ("create_role", "name", {"ok", "role_taken", "invalid_request"}),
         ("list_users", "q", {"ok", "invalid_request"}),
@@ -100,3 +104,19 @@ async def test_in_a_profile_it_is_kept_unchanged_or_refused_by_field(
             assert (answer.body[field] or "") == text
         else:
             assert set(answer.errors) == {field}
+
+
+@pytest.mark.parametrize("field", ["sku", "name", "unit_price"])
+async def test_in_a_line_of_an_order_it_is_kept_trimmed_or_refused_by_field(
+    running: Live, admin: Person, field: str
+) -> None:
+    for number, text in enumerate(STRINGS[::2]):
+        door = (running.rest, running.rpc)[number % 2]
+        order: dict[str, Any] = {"currency": "CLF", "items": [{**ITEM, field: text}]}
+        answer = await door.call("create_order", bearer=admin.access, **order)
+        if field == "unit_price" and answer.ok:
+            assert answer.body["items"][0][field].rstrip(".0") == text.rstrip(".0")
+        elif answer.ok:
+            assert answer.body["items"][0][field] == text.strip()
+        else:
+            assert list(answer.errors) == [f"items.0.{field}"]

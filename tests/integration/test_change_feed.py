@@ -174,8 +174,7 @@ async def test_changes_older_than_an_hour_go_but_never_the_newest(
         await insert(database.client, [uuid4()], "user", old)
     top = await newest(database.client)
     await follower.feed.poll()
-    follower.feed._next_cleaning = 0.0
-    await follower.feed._clean()
+    assert not await follower.feed.clean()
     rows = await database.client.execute_query_dict("SELECT id FROM changes")
     assert [row["id"] for row in rows] == [top]
     await follower.feed.poll()

@@ -315,6 +315,19 @@ async def test_a_database_that_is_not_there_is_unavailable() -> None:
 # The schema is what the models say
 
 
+async def test_a_database_that_takes_no_utf_8_is_refused_before_anything_is_done(
+    backend: Backend,
+) -> None:
+    if backend != "postgres":
+        pytest.skip("the others' tables say their encoding themselves")
+    options = "ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+    with fresh_database(backend, migrated=False, options=options) as url:
+        migrator = Migrator(Database(url))
+        with pytest.raises(MigrationError, match="encoding is SQL_ASCII; names need UTF8"):
+            await migrator.up()
+        assert (await migrator.status()).applied == []
+
+
 async def test_the_tables_have_the_columns_of_the_models(backend: Backend) -> None:
     with fresh_database(backend) as url:
         for model in (await differ_module.load_models()).values():

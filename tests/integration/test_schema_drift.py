@@ -26,12 +26,21 @@ KINDS = [
     (r"(timestamp|datetime\(6\)|timestamp\(6\)|timestamp with time zone)", "instant"),
     (r"(bool|boolean|tinyint\(1\))", "truth"),
     (r"(bigint(\(\d+\))?)", "large number"),
+    (r"(smallint(\(\d+\))?)", "small number"),
+    (r"(decimal|numeric)\((\d+),(\d+)\)", r"decimal of \2 digits, \3 behind the point"),
     (r"(int|integer)(\(\d+\))?", "number"),
     (r"(json|jsonb)", "json"),
 ]
 ALIKE = {
     ("sqlite", "users.email_verified"): "truth",  # SQLite has no other
-    ("sqlite", "changes.id"): "large number",  # its numbers are all large
+    **{
+        ("sqlite", f"{table}.id"): "large number"  # its numbers are all large
+        for table in ("changes", "deliveries", "events", "order_items")
+    },
+    **{
+        ("sqlite", amount): "decimal of 19 digits, 4 behind the point"  # it has none: text is exact
+        for amount in ("orders.total", "order_items.unit_price")
+    },
     ("mysql", "aerich.content"): "json",  # MariaDB calls JSON text
 }
 

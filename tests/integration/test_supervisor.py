@@ -140,3 +140,50 @@ def test_workers_leave_when_their_parent_is_killed(parent: Parent) -> None:
     parent.process.kill()
     parent.process.wait()
     parent.wait_for(lambda: not any(map(is_alive, parent.ready())))
+
+
+def test_what_ended_a_worker_is_in_the_log(parent: Parent) -> None:
+    os.kill(parent.ready()[0], signal.SIGKILL)
+    parent.wait_for(lambda: "cause=SIGKILL" in parent.log.read_text())
+    parent.orders("die")
+    os.kill(parent.ready()[1], signal.SIGTERM)
+    parent.wait_for(lambda: 'cause="exit code 3"' in parent.log.read_text())
+
+
+@pytest.mark.parametrize("parent", [(1, 10)], indirect=True)
+def test_where_a_stuck_worker_stands_is_in_the_log(parent: Parent) -> None:
+    parent.orders("hang")
+    parent.wait_for(lambda: "no sign of life" in parent.log.read_text())
+    line = next(line for line in parent.log.read_text().splitlines() if "no sign of life" in line)
+    assert re.search(r"scripted_worker.py, line \d+ in main", line)
+
+
+@pytest.mark.parametrize("parent", [(1, 10)], indirect=True)
+def test_a_reload_whose_new_worker_dies_leaves_the_old_one(parent: Parent) -> None:
+    (old,) = parent.ready()
+    parent.orders("die")
+    parent.process.send_signal(signal.SIGHUP)
+    parent.wait_for(lambda: "the old stay" in parent.log.read_text())
+    parent.orders("")
+    time.sleep(1)
+    assert is_alive(old)
+    assert parent.ready() == [old]
+    parent.process.send_signal(signal.SIGTERM)
+    assert parent.ends() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a process id of 1 takes a namespace, so root")
+def test_the_first_process_of_a_container_buries_orphans(tmp_path: Path) -> None:
+    orders, buried = tmp_path / "orders", tmp_path / "buried"
+    orders.write_text("orphan")
+    container = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    command = [*container, sys.executable, str(PARENT), "1", "10", str(orders)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while not buried.exists():
+                assert process.poll() is None
+                assert time.monotonic() < deadline, "nobody waited for the orphan"
+                time.sleep(0.05)
+        finally:
+            process.kill()

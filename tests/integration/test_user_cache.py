@@ -320,7 +320,7 @@ async def _kept(place: Place) -> tuple[bytes, bytes]:
 
 
 def _about(user: str) -> Change:
-    return Change(0, UUID(user), "user")
+    return Change(0, UUID(user), "user", 0.0)
 
 
 async def test_a_worker_that_starts_later_does_not_believe_what_is_too_old(

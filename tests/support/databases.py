@@ -20,6 +20,17 @@ Backend = Literal["sqlite", "postgres", "mysql"]
 BACKENDS: tuple[Backend, ...] = ("sqlite", "postgres", "mysql")
 
 TABLES = (
+    "notifications",
+    "order_items",
+    "orders",
+    "webhooks",
+    "deliveries",
+    "sinks",
+    "events",
+    "leases",
+    "signing_keys",
+    "api_keys",
+    "client_secrets",
     "idempotency_keys",
     "changes",
     "sessions",
@@ -57,12 +68,12 @@ def available(backend: Backend) -> str | None:
 
 
 @contextmanager
-def fresh_database(backend: Backend, *, migrated: bool = True) -> Iterator[str]:
-    """The URL of a new database, for as long as the block runs.
+def fresh_database(backend: Backend, *, migrated: bool = True, options: str = "") -> Iterator[str]:
+    """The URL of a new database, made with the server's ``options``, while the block runs.
 
     It works in a thread of its own, so a fixture of any scope may use it, inside a loop or not.
     """
-    with _empty_database(backend) as url:
+    with _empty_database(backend, options) as url:
         if migrated:
             _in_thread(Migrator(Database(url)).up())
         yield url
@@ -76,7 +87,7 @@ async def clear(database: Database) -> None:
 
 
 @contextmanager
-def _empty_database(backend: Backend) -> Iterator[str]:
+def _empty_database(backend: Backend, options: str = "") -> Iterator[str]:
     if backend == "sqlite":
         with tempfile.TemporaryDirectory(prefix="arcana-test-") as folder:
             yield f"sqlite://{Path(folder) / 'arcana.db'}"
@@ -84,7 +95,7 @@ def _empty_database(backend: Backend) -> Iterator[str]:
     server = _server(backend)
     assert server, available(backend)
     name = f"arcana_test_{os.getpid()}_{secrets.token_hex(4)}"
-    _in_thread(_administer(backend, server, f"CREATE DATABASE {name}"))
+    _in_thread(_administer(backend, server, f"CREATE DATABASE {name} {options}"))
     try:
         yield f"{server}/{name}"
     finally:

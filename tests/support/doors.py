@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args, get_type_hints
 from urllib.parse import quote
 
 import betterproto
@@ -24,6 +24,7 @@ from grpclib.const import Cardinality, Status
 from grpclib.encoding.base import StatusDetailsCodecBase
 from grpclib.exceptions import GRPCError
 
+from service.core.views import rfc3339
 from tests.support.operations import OPERATIONS, Operation
 
 TIMEOUT = 20.0
@@ -35,17 +36,37 @@ REFUSALS: Mapping[str, tuple[int, str, str]] = {
     "missing_token": (401, "UNAUTHENTICATED", "Unauthorized"),
     "invalid_token": (401, "UNAUTHENTICATED", "Unauthorized"),
     "invalid_credentials": (401, "UNAUTHENTICATED", "Unauthorized"),
+    "invalid_client": (401, "UNAUTHENTICATED", "Unauthorized"),
+    "unsupported_grant_type": (400, "INVALID_ARGUMENT", "Bad Request"),
+    "insufficient_scope": (403, "PERMISSION_DENIED", "Forbidden"),
     "forbidden": (403, "PERMISSION_DENIED", "Forbidden"),
     "registration_closed": (403, "PERMISSION_DENIED", "Forbidden"),
     "wrong_password": (403, "PERMISSION_DENIED", "Forbidden"),
     "user_not_found": (404, "NOT_FOUND", "Not Found"),
+    "session_not_found": (404, "NOT_FOUND", "Not Found"),
+    "key_not_found": (404, "NOT_FOUND", "Not Found"),
     "role_not_found": (404, "NOT_FOUND", "Not Found"),
+    "api_key_not_found": (404, "NOT_FOUND", "Not Found"),
+    "order_not_found": (404, "NOT_FOUND", "Not Found"),
+    "notification_not_found": (404, "NOT_FOUND", "Not Found"),
+    "client_secret_not_found": (404, "NOT_FOUND", "Not Found"),
+    "webhook_not_found": (404, "NOT_FOUND", "Not Found"),
+    "api_key_limit": (409, "FAILED_PRECONDITION", "Conflict"),
+    "client_secret_limit": (409, "FAILED_PRECONDITION", "Conflict"),
+    "webhook_limit": (409, "FAILED_PRECONDITION", "Conflict"),
+    "not_a_service_account": (409, "FAILED_PRECONDITION", "Conflict"),
     "email_taken": (409, "ALREADY_EXISTS", "Conflict"),
     "role_taken": (409, "ALREADY_EXISTS", "Conflict"),
     "role_builtin": (409, "FAILED_PRECONDITION", "Conflict"),
+    "key_in_use": (409, "FAILED_PRECONDITION", "Conflict"),
+    "keys_changed": (409, "FAILED_PRECONDITION", "Conflict"),
+    "keys_locked": (409, "FAILED_PRECONDITION", "Conflict"),
+    "order_transition": (409, "FAILED_PRECONDITION", "Conflict"),
     "last_admin": (409, "FAILED_PRECONDITION", "Conflict"),
     "idempotency_mismatch": (409, "FAILED_PRECONDITION", "Conflict"),
     "etag_mismatch": (412, "FAILED_PRECONDITION", "Precondition Failed"),
+    "resume_expired": (409, "FAILED_PRECONDITION", "Conflict"),
+    "watch_too_slow": (429, "RESOURCE_EXHAUSTED", "Too Many Requests"),
     "rate_limited": (429, "RESOURCE_EXHAUSTED", "Too Many Requests"),
     "too_large": (413, "RESOURCE_EXHAUSTED", "Payload Too Large"),
     "unavailable": (503, "UNAVAILABLE", "Service Unavailable"),
@@ -133,7 +154,7 @@ class Rest(Door):
             method,
             path,
             params=query,
-            content=json.dumps(body).encode() if method in ("POST", "PUT", "PATCH") else None,
+            content=_json(body) if method in ("POST", "PUT", "PATCH") else None,
             headers=_headers(bearer, headers) | {"content-type": "application/json"},
         )
         if response.is_success:
@@ -149,7 +170,11 @@ def _taken_apart(
     rest = {name: value for name, value in arguments.items() if f"{{{name}}}" not in template}
     query = {n: _as_query(v) for n, v in rest.items() if n in operation.query}
     body = {n: None if v is CLEAR else v for n, v in rest.items() if n not in operation.query}
-    return path, query, body
+    return path, query, body | operation.besides
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, default=rfc3339).encode()
 
 
 def _as_query(value: Any) -> str:
@@ -185,8 +210,10 @@ def _check_shape(response: httpx.Response, body: dict[str, Any]) -> None:
     if body["code"] in REFUSALS:
         status, _, error = REFUSALS[body["code"]]
         assert (response.status_code, body["error"]) == (status, error)
-    assert ("www-authenticate" in response.headers) is (response.status_code == 401)
-    assert response.headers.get("www-authenticate", "Bearer").startswith("Bearer")
+    is_asked = response.status_code == 401 or body["code"] == "insufficient_scope"
+    assert ("www-authenticate" in response.headers) is is_asked
+    scheme = "Basic" if body["code"] == "invalid_client" else "Bearer"
+    assert response.headers.get("www-authenticate", scheme).startswith(scheme)
     if response.status_code in (429, 503):
         assert int(response.headers["retry-after"]) >= 1
     if "errors" in body:
@@ -271,7 +298,11 @@ class Rpc(Door):
                 await stream.send_message(message, end=True)
                 async for item in stream:
                     came.append(item)
-                await stream.recv_trailing_metadata()
+                    if wanted.endless:
+                        await stream.cancel()
+                        break
+                else:
+                    await stream.recv_trailing_metadata()
         except GRPCError as error:
             status, text, details = error.status.name, error.message or "", error.details
         sent = _texts(stream.initial_metadata) | _texts(stream.trailing_metadata)
@@ -310,11 +341,19 @@ def _texts(metadata: Mapping[str, str | bytes] | None) -> dict[str, str]:
 
 
 def _message(wanted: Operation, arguments: Mapping[str, Any]) -> betterproto.Message:
-    given = {
-        wanted.renamed.get(name, name): "" if value is CLEAR else value
-        for name, value in arguments.items()
-    }
+    kinds = get_type_hints(wanted.request)
+    given: dict[str, Any] = {}
+    for argument, value in arguments.items():
+        name = wanted.renamed.get(argument, argument)
+        given[name] = "" if value is CLEAR else _nested(kinds.get(name), value)
     return wanted.request(**given)
+
+
+def _nested(kind: Any, value: Any) -> Any:
+    """Mappings in a list, as the messages that they are at this door."""
+    if not isinstance(value, list):
+        return value
+    return [get_args(kind)[0](**one) if isinstance(one, Mapping) else one for one in value]
 
 
 def _refused(reply: Reply, request_id: str) -> Answer:
@@ -369,7 +408,7 @@ def _plain(message: betterproto.Message, operation: Operation) -> dict[str, Any]
     plain = {back.get(f.name, f.name): _value(getattr(message, f.name)) for f in fields(message)}  # type: ignore[arg-type]
     if operation.sparse:
         return {name: value for name, value in plain.items() if value is not None and value != []}
-    if operation.name == "list_users" and plain["total"] is None:
+    if operation.name in ("list_users", "list_orders") and plain["total"] is None:
         del plain["total"], plain["page"]
     return plain
 

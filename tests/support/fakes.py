@@ -1,6 +1,6 @@
 """Stand-ins that behave: for unit tests of services, without a database or slow hashing."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -8,8 +8,10 @@ from uuid import UUID
 
 from service.core.access import ADMIN
 from service.core.errors import Limited
+from service.core.events import Event
 from service.core.idempotency import Kept, KeyTaken
 from service.core.ids import canonical, new_id
+from service.core.metrics import Counter, Gauge, Histogram, Labels, Metric
 from service.core.paging import Slice
 from service.core.ports import PasswordHasher
 from service.users.errors import EmailTaken, LastAdmin, UserNotFound
@@ -81,6 +83,10 @@ class FakeUsers:
             raise EmailTaken
         user.version += 1
 
+    async def replace_hash(self, user: Person, new: str) -> bool:
+        user.password_hash = new
+        return True
+
     async def delete(self, user: Person) -> None:
         del self.rows[user.id]
 
@@ -112,6 +118,9 @@ class FakeUsers:
         held = user.has_role(role_name)
         user.roles = [role for role in user.roles if role.name != role_name]
         return held
+
+    async def get_all(self, user_ids: Sequence[UUID]) -> list[Person]:
+        return [self.rows[user_id] for user_id in user_ids if user_id in self.rows]
 
     async def outdate_tokens(self, user_ids: Iterable[UUID]) -> None:
         for user_id in user_ids:
@@ -160,9 +169,11 @@ class FakeSessions:
 
     def __init__(self) -> None:
         self.ended: list[tuple[UUID, str]] = []
+        self.spared: UUID | None = None
 
-    async def end_all(self, user_id: UUID, why: str) -> int:
+    async def end_all(self, user_id: UUID, why: str, *, besides: UUID | None = None) -> int:
         self.ended.append((user_id, why))
+        self.spared = besides
         return 1
 
 
@@ -233,3 +244,36 @@ class CountingLimiter:
 
     async def forget(self, kind: str, subject: str) -> None:
         self.counts.pop((kind, subject), None)
+
+
+class FakePublisher:
+    """Keeps what was told."""
+
+    def __init__(self) -> None:
+        self.told: list[Event] = []
+
+    @property
+    def types(self) -> list[str]:
+        return [event.type for event in self.told]
+
+    async def publish(self, *events: Event) -> None:
+        self.told += events
+
+
+class FakeMeter:
+    """A ``core.metrics.Meter`` that keeps what it is told, by metric and labels."""
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[Metric, Labels], float] = {}
+        self.shown: dict[tuple[Metric, Labels], float] = {}
+        self.observed: dict[tuple[Metric, Labels], int] = {}
+
+    def count(self, metric: Counter, labels: Labels, amount: float) -> None:
+        self.counts[metric, labels] = self.counts.get((metric, labels), 0) + amount
+
+    def show(self, metric: Gauge, labels: Labels, value: float) -> None:
+        self.shown[metric, labels] = value
+
+    def observe(self, metric: Histogram, labels: Labels, value: float) -> None:
+        """Counted; nobody asks how long something took."""
+        self.observed[metric, labels] = self.observed.get((metric, labels), 0) + 1

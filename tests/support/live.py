@@ -17,11 +17,14 @@ from sanic import Sanic
 from config.settings import Settings
 from service.app import Outside, Services, build, create_app
 from service.core.access import BUILT_IN_ROLES, SYSTEM
+from service.core.destinations import Destinations
 from service.core.ports import Limiter
 from service.infra.cache import MemoryCache
 from service.infra.database import Database
 from service.infra.hashing import Argon2Hasher
+from service.infra.hooks import HttpHooks
 from service.infra.limits import CacheLimiter
+from service.infra.touches import Touches
 from service.transport.http.requests import App
 from tests.support.clock import MovingClock
 from tests.support.databases import clear
@@ -65,6 +68,7 @@ class Live:
     clock: MovingClock
     services: Services
     people: People
+    touches: Touches
     http_port: int
     rpc_port: int
     rest: Rest
@@ -81,13 +85,23 @@ class Live:
         """All rows but the built-in roles, in few statements, for every test waits for them."""
         kept = ", ".join(f"'{name}'" for name in BUILT_IN_ROLES)
         async with self.database.transaction():
-            for rows in ("users", "idempotency_keys", f"roles WHERE name NOT IN ({kept})"):
+            roles, sinks = f"roles WHERE name NOT IN ({kept})", "sinks WHERE name LIKE 'webhook:%'"
+            for rows in (
+                "webhooks",
+                "deliveries",
+                sinks,
+                "orders",
+                "users",
+                "idempotency_keys",
+                roles,
+            ):
                 await self.database.client.execute_script(f"DELETE FROM {rows}")
 
 
 @asynccontextmanager
 async def live_service(url: str, **settings: object) -> AsyncIterator[Live]:
     """A service over the migrated database at ``url``; ``settings`` are those of CONTRACT §5."""
+    chosen = Settings(database_url=url, jwt_secret=SECRET, **settings)  # type: ignore[arg-type]
     clock = MovingClock()
     cache = MemoryCache(clock=lambda: clock().timestamp())
     outside = Outside(
@@ -98,8 +112,8 @@ async def live_service(url: str, **settings: object) -> AsyncIterator[Live]:
             CacheLimiter(cache, secret=b"limits", clock=lambda: clock().timestamp())
         ),
         clock=clock,
+        hooks=HttpHooks(Destinations.besides(chosen.webhook_hosts), clock=clock),
     )
-    chosen = Settings(database_url=url, jwt_secret=SECRET, **settings)  # type: ignore[arg-type]
     http, rpc = _listening(), _listening()
     ports = http.getsockname()[1], rpc.getsockname()[1]
     app = create_app(chosen, outside, rpc_socket=rpc, name=f"live-{ports[0]}")
@@ -115,12 +129,14 @@ async def live_service(url: str, **settings: object) -> AsyncIterator[Live]:
             clock=clock,
             services=services,
             people=People(services, clock),
+            touches=outside.touches,
             http_port=ports[0],
             rpc_port=ports[1],
             rest=rest,
             rpc=grpc,
         )
         await clear(outside.database)
+        await app.ctx.services.ring.tend()  # what was cleared away is made anew
         await services.roles.make_built_in(SYSTEM)
         yield live
 

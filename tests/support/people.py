@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import count
+from uuid import UUID
+
+import jwt
 
 from service.app import Services
 from service.core.access import SYSTEM, Actor
+from service.core.scopes import ROLES_READ, SCOPES
 from tests.support.clock import MovingClock
 
 PASSWORD = "correct horse battery"
@@ -18,6 +22,8 @@ CALLERS = (
     "suspended",
     "expired",
     "refresh token",
+    "api key",
+    "narrow api key",
 )
 """Everybody who may come to a door, as the table of policies names them."""
 
@@ -32,6 +38,16 @@ class Person:
     access: str = ""
     refresh: str = ""
     password: str = PASSWORD
+
+    @property
+    def session_id(self) -> str:
+        """The session that the tokens belong to."""
+        return session_of(self.access)
+
+
+def session_of(access: str) -> str:
+    """The session that an access token belongs to."""
+    return str(jwt.decode(access, options={"verify_signature": False})["sid"])
 
 
 class People:
@@ -77,10 +93,24 @@ class People:
         with self._clock.earlier(hours=2):
             return await self.signed_in(name)
 
+    async def api_key(self, person: Person, *scopes: str, **more: object) -> str:
+        """A key of the person's; without ``scopes`` it has all there are."""
+        raw = {"name": "A program", "scopes": list(scopes or SCOPES), **more}
+        actor = Actor(UUID(person.id))
+        return (await self._services.api_keys.create(actor, person.id, raw)).key
+
+    async def client_secret(self, machine: Person) -> str:
+        """A secret of a service account's."""
+        made = await self._services.clients.create_secret(SYSTEM, machine.id, {})
+        return made.client_secret
+
 
 @dataclass(frozen=True)
 class Cast:
-    """Everybody in ``CALLERS``. ``ada`` is *user*: the rows that tests act on are hers."""
+    """Everybody in ``CALLERS``. ``ada`` is *user*: the rows that tests act on are hers.
+
+    The API keys are hers as well; the narrow one is for roles, of which she has nothing to say.
+    """
 
     ada: Person
     tokens: Mapping[str, str | None]
@@ -97,6 +127,8 @@ class Cast:
             "suspended": (await people.suspended()).access,
             "expired": (await people.expired()).access,
             "refresh token": ada.refresh,
+            "api key": await people.api_key(ada),
+            "narrow api key": await people.api_key(ada, ROLES_READ),
         }
         assert tuple(tokens) == CALLERS
         return cls(ada, tokens)

@@ -1,6 +1,7 @@
 """A gRPC service of the tests' own, with a method of each of the four kinds, on a real server."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from grpclib.const import Cardinality, Handler
 from grpclib.server import Stream
 
 from service.core.access import Actor
-from service.core.errors import InvalidToken
+from service.core.errors import Invalid, InvalidToken
 from service.transport.rpc.server import RpcServer
 
 NoteStream = Stream[Note, Note]
@@ -26,6 +27,13 @@ ADA = Actor(roles=frozenset({"admin"}), address="", system=True)
 
 async def _echo(note: Note) -> Note:
     return note
+
+
+def _number(text: str) -> int:
+    """Raises: Invalid."""
+    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
+        raise Invalid({"text": ["Must be a number."]})
+    return int(text)
 
 
 class Probe:
@@ -44,7 +52,7 @@ class Probe:
         note = await stream.recv_message()
         assert note is not None
         try:
-            for _ in range(int(note.text)):
+            for _ in range(_number(note.text)):
                 await stream.send_message(await self.act(note))
                 await asyncio.sleep(0)  # the client lives in the same loop
         except asyncio.CancelledError:
@@ -117,11 +125,9 @@ async def serving(**options: Any) -> AsyncIterator[Served]:
         return Actor(ADA.user_id, None, ADA.roles, visitor.address, system=True)
 
     probe, ready = Probe(), Ready()
-    defaults = {"watch_every": timedelta(milliseconds=20)}
+    defaults = {"watch_every": timedelta(milliseconds=20), "authenticate": authenticate}
     handlers = [probe, *options.pop("handlers", ())]
-    server = RpcServer(
-        handlers, authenticate=authenticate, readiness=ready, **{**defaults, **options}
-    )
+    server = RpcServer(handlers, readiness=ready, **{**defaults, **options})
     await server.start("127.0.0.1", 0)
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:

@@ -34,7 +34,8 @@ def environment(**settings: str) -> dict[str, str]:
     This tree whatever the virtual environment has installed: two may share one.
     """
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return {**kept, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'protos'}", **settings}
+    path = f"{ROOT}{os.pathsep}{ROOT / 'protos'}"
+    return {**kept, "PYTHONPATH": path, "METRICS_PORT": "off", **settings}
 
 
 def manage(

@@ -6,15 +6,21 @@ import subprocess
 import sys
 import tarfile
 import tomllib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.support.doors import Rest, Rpc, rest_door, rpc_door
 from tests.support.served import ADMIN, PASSWORD, ROOT, Served
 
-PREVIOUS = "0.1.0"
-ITS_MIGRATIONS = ("0_20261123150000_init.py",)
+PREVIOUS = "0.3.0"
+ITS_MIGRATIONS = (
+    "0_20261123150000_init.py",
+    "1_20261123151215_versions_changes_and_idempotency.py",
+    "2_20261123153000_search.py",
+    "3_20261123154500_previous_release.py",
+    "4_20261125172625_sessions_keys_and_credentials.py",
+)
 """The previous release and all its migrations: move both on when a release is made."""
 
 
@@ -76,10 +82,10 @@ class Release(Served):
             check=False,
         )
 
-    def _launched(self) -> "subprocess.Popen[bytes]":
+    def _launched(self, options: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "manage.py", "serve"],
+                [sys.executable, "manage.py", "serve", *options],
                 cwd=self._root,
                 env=self._environment,
                 stdout=log,

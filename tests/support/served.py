@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from service.infra.migrations import Migrator
 from tests.support.servers import free_port
 
 ROOT = Path(__file__).parent.parent.parent
+_TAKEN = "is taken by another process"
 ADMIN, PASSWORD = "root@example.com", "correct horse battery"
 
 
@@ -35,9 +36,12 @@ class Served:
             "JWT_SECRET": "a secret of the tests, longer than 32 bytes",
             "HTTP_PORT": str(self.http_port),
             "GRPC_PORT": str(self.rpc_port),
+            "METRICS_PORT": "off",
             "RATE_LIMITS": "off",
             "ADMIN_EMAIL": ADMIN,
             "ADMIN_PASSWORD": PASSWORD,
+            "RUN_FOLDER": str(self._log.parent),
+            "DRAIN_DELAY": "0",
             **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -45,6 +49,12 @@ class Served:
     @property
     def log(self) -> str:
         return self._log.read_text()
+
+    @property
+    def pid(self) -> int:
+        """The parent of the workers."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def workers(self) -> list[int]:
@@ -55,17 +65,31 @@ class Served:
             c.pid for c in children if c.status() != psutil.STATUS_ZOMBIE and _serves(c.pid)
         )
 
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.poll() if self._process else None
+
     async def start(self) -> None:
-        process = self._process = self._launched()
+        self._process = self._launched()
         async with asyncio.timeout(60):
             while await self.health("ready") != 200:
-                assert process.poll() is None, self.log
+                if self._process.poll() is not None:
+                    assert _TAKEN in self.log, self.log
+                    self._choose_ports()
+                    self._process = self._launched()
                 await asyncio.sleep(0.1)
 
-    def _launched(self) -> subprocess.Popen[bytes]:
+    def _choose_ports(self) -> None:
+        """Others here look for free ports, too: one may be taken before we listen."""
+        self.http_port, self.rpc_port = free_port(), free_port()
+        ports = {"HTTP_PORT": str(self.http_port), "GRPC_PORT": str(self.rpc_port)}
+        self._environment |= ports
+        self._log.write_text("")
+
+    def _launched(self, options: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "manage.py", "serve"],
+                [sys.executable, "manage.py", "serve", *options],
                 cwd=ROOT,
                 env=self._environment,
                 stdout=log,
@@ -82,9 +106,49 @@ class Served:
             except httpx.HTTPError:
                 return 0
 
+    def terminate(self) -> None:
+        """SIGTERM to the parent, as a container's runtime does."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    async def ended(self, timeout: float) -> int:
+        """Wait until it has ended; its exit code.
+
+        Raises:
+            TimeoutError: it runs still.
+        """
+        assert self._process is not None
+        async with asyncio.timeout(timeout):
+            while (code := self._process.poll()) is None:
+                await asyncio.sleep(0.01)
+        return code
+
+    async def command(self, *arguments: str) -> tuple[int, str]:
+        """Run a command of manage.py beside it, with its settings: the exit code, what it said."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "manage.py",
+            *arguments,
+            cwd=ROOT,
+            env=self._environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        return process.returncode or 0, said.decode()
+
+    async def take_over(self) -> int:
+        """Start another service that takes the doors of this one; the first one's exit code."""
+        first, self._process = self._process, self._launched(["--take-over"])
+        assert first is not None
+        async with asyncio.timeout(60):
+            while first.poll() is None:
+                assert self._process.poll() is None, self.log
+                await asyncio.sleep(0.02)
+        return int(first.returncode)
+
     async def stop(self) -> None:
         """Stop it; whatever does not stop in time is killed."""
-        if self._process is None:
+        if self._process is None or self._process.poll() is not None:
             return
         family = [self._process.pid, *self.workers]
         self._process.send_signal(signal.SIGTERM)

@@ -1,9 +1,11 @@
 """How the Authorization header is read."""
 
+import base64
+
 import pytest
 
 from service.core.errors import InvalidToken
-from service.transport.credentials import bearer_token
+from service.transport.credentials import basic_pair, bearer_token
 from tests.support.http_door import ADA, Door
 
 
@@ -92,3 +94,47 @@ async def test_public_operations_never_look_at_the_header(path: str) -> None:
     answer = await door.call("POST", f"/api/v1/auth/{path}", headers=bad, json={})
     assert answer.status_code in (200, 201)
     assert not door.auth.last.actor.is_signed_in
+
+
+def basic(text: str) -> str:
+    return f"Basic {base64.b64encode(text.encode()).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("text", "pair"),
+    [
+        ("id:secret", ("id", "secret")),
+        ("id:", ("id", "")),
+        (":secret", ("", "secret")),
+        ("id", ("id", "")),
+        ("id:a:b", ("id", "a:b")),
+        ("i%3Ad:a%20b+c%25", ("i:d", "a b c%")),
+        ("i\u00e4d:\u00e4", ("i\u00e4d", "\u00e4")),
+    ],
+)
+def test_basic_is_a_pair_that_was_form_encoded(text: str, pair: tuple[str, str]) -> None:
+    assert basic_pair([basic(text)]) == pair
+    assert basic_pair([basic(text).replace("Basic", "bASIC ")]) == pair
+
+
+@pytest.mark.parametrize("values", [[], ["Bearer abc"], [""], ["Bas"], ["Token abc"]])
+def test_what_is_not_basic_is_nothing(values: list[str]) -> None:
+    assert basic_pair(values) is None
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["Basic"],
+        ["Basic "],
+        ["Basic !"],
+        ["Basic YTp"],
+        ["Basic YTpi x"],
+        ["Basic YTpi", "Basic YTpi"],
+        ["Bearer abc", "Basic YTpi"],
+        ["Basic /w=="],
+        [basic("%FF:b")],
+    ],
+)
+def test_basic_that_can_not_be_read_is_a_pair_that_is_never_right(values: list[str]) -> None:
+    assert basic_pair(values) == ("", "")

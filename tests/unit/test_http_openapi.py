@@ -5,18 +5,22 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import SecretStr
 
+from config.settings import Settings
+from service.app import create_app
 from service.core.errors import Kind
 from service.transport.errors import WIRE
 from service.transport.http.openapi import document, refusals, routed
 from service.transport.http.operations import operation_of
+from service.transport.http.requests import App
 from tests.support.http_door import VERSION, Door
 
 Json = dict[str, Any]
 RAISES = re.compile(r"Raises:\s*([A-Z]\w+(?:,\s*[A-Z]\w+)*)")
 IMPLIED = {
     *("Invalid", "Unavailable", "InvalidToken", "MissingToken", "Forbidden"),
-    *("EtagMismatch", "IdempotencyMismatch"),
+    *("EtagMismatch", "IdempotencyMismatch", "InsufficientScope"),
 }
 
 
@@ -25,11 +29,20 @@ def made_document() -> Json:
     return document(Door().app, VERSION)
 
 
+@pytest.fixture(name="whole", scope="module")
+def whole_application() -> App:
+    """The application as it is served: a noun is in it though nobody told ``Door``."""
+    app = create_app(Settings(jwt_secret=SecretStr("-" * 32)), name="described")
+    app.finalize()
+    return app
+
+
 def operations(made: Json) -> list[tuple[str, str, Json]]:
     return [(path, method, each) for path, m in made["paths"].items() for method, each in m.items()]
 
 
-def test_the_document_is_valid(made: Json) -> None:
+def test_the_document_is_valid(whole: App) -> None:
+    made = document(whole, VERSION)
     assert made["openapi"] == "3.1.0"
     assert [fault.message for fault in OpenAPIV31SpecValidator(made).iter_errors()] == []
 
@@ -44,21 +57,31 @@ def test_every_route_but_the_docs_is_described_and_nothing_else(made: Json) -> N
     assert routes == {(path, method) for path, method, _ in operations(made)}
 
 
-def test_operation_ids_are_unique(made: Json) -> None:
-    ids = [each["operationId"] for _, _, each in operations(made)]
+def test_operation_ids_are_unique(whole: App) -> None:
+    ids = [each["operationId"] for _, _, each in operations(document(whole, VERSION))]
     assert len(ids) == len(set(ids))
 
 
 def test_every_operation_says_who_may_and_how_to_authenticate(made: Json) -> None:
     public = {each["operationId"] for _, _, each in operations(made) if each.get("security") == []}
     assert public == {"register", "login", "refresh", "health", "live"}
+    by_id = {each["operationId"]: each for _, _, each in operations(made)}
+    assert by_id["issueToken"]["security"] == [{}, {"client": []}]
     assert all(each["description"].startswith("Who may: ") for _, _, each in operations(made))
     assert made["security"] == [{"bearer": []}]
 
 
-def test_a_service_methods_refusals_are_the_documents() -> None:
+def test_every_operation_that_is_not_public_says_what_an_api_key_needs(made: Json) -> None:
+    by_id = {each["operationId"]: each["description"] for _, _, each in operations(made)}
+    assert by_id["listUsers"].endswith(" An API key needs the scope `users:read`.")
+    assert by_id["logout"].endswith(" Not by API key.")
+    assert "API key" not in by_id["login"]
+    assert "`insufficient_scope`" in str(made["paths"]["/api/v1/auth/me"]["get"]["responses"])
+
+
+def test_a_service_methods_refusals_are_the_documents(whole: App) -> None:
     """What a method's ``Raises:`` says is what its operation declares, beyond what is implied."""
-    for each in routed(Door().app):
+    for each in routed(whole):
         facts = each.operation
         if facts.method is None:
             continue
@@ -75,10 +98,14 @@ def test_what_a_method_reads_of_the_headers_is_in_its_operation(made: Json) -> N
             if parameter["in"] == "header":
                 read.setdefault(parameter["name"], set()).add(each["operationId"])
     changes = {"updateUser", "updateUserByPut", "updateOwnUser", "updateOwnUserByPut"}
+    hooks = {"updateWebhook", "deleteWebhook"}
+    moves = {"payOrder", "shipOrder", "deliverOrder", "cancelOrder"}
     assert read == {
-        "If-Match": changes | {"setUserStatus", "deleteUser", "updateProfile"},
-        "If-None-Match": {"getUser", "getOwnUser", "whoAmI", "getProfile"},
-        "Idempotency-Key": {"register", "createUser", "createRole"},
+        "If-Match": changes | {"setUserStatus", "deleteUser", "updateProfile"} | moves | hooks,
+        "If-None-Match": {
+            *("getUser", "getOwnUser", "whoAmI", "getProfile", "getOrder", "getWebhook"),
+        },
+        "Idempotency-Key": {"register", "createUser", "createRole", "createOrder"},
     }
 
 
@@ -88,7 +115,7 @@ def test_what_shows_a_version_has_an_etag_and_the_version_is_no_field(made: Json
     assert "ETag" in by_id["getUser"]["responses"]["304"]["headers"]
     assert "`etag_mismatch`" in by_id["deleteUser"]["responses"]["412"]["description"]
     assert "`idempotency_mismatch`" in by_id["register"]["responses"]["409"]["description"]
-    for name in ("UserView", "ProfileView"):
+    for name in ("UserView", "ProfileView", "OrderView"):
         schema = made["components"]["schemas"][name]
         assert "version" not in schema["properties"]
         assert "version" not in schema["required"]

@@ -109,7 +109,7 @@ async def test_retry_after_is_whole_seconds_rounded_up(refusal: Refusal, seconds
     assert answer.headers["retry-after"] == seconds
 
 
-@pytest.mark.parametrize("path", ["/", "/nowhere", "/api/v1/nowhere", "/api/v1/users/x/sessions"])
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/api/v1/nowhere", "/api/v1/users/x/keepsakes"])
 async def test_what_is_not_there_is_not_found(path: str) -> None:
     answer = await Door().call("GET", path)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

@@ -22,7 +22,7 @@ class Seconds:
 
 
 def change(number: int, user: UUID = ADA) -> Change:
-    return Change(number, user, "user")
+    return Change(number, user, "user", 0.0)
 
 
 def test_an_id_that_was_passed_over_is_looked_for_and_met_once() -> None:

@@ -82,3 +82,9 @@ def test_if_none_match_compares_weakly_and_passes_over_what_it_cannot_read(
     if_none_match: str | None, known: bool
 ) -> None:
     assert is_known(if_none_match, '"7"') is known
+
+
+@pytest.mark.parametrize("text", ['"7"\n', "\n", '"7",\n', '"7"\r', '"7" \x0b'])
+def test_a_line_end_ends_in_a_refusal(text: str) -> None:
+    """``$`` matches before one, and what reads on from there never came to an end."""
+    assert entity_tags(text) == []

@@ -12,6 +12,7 @@ from arcana_protos import auth, errors, user
 from arcana_protos.client import ArcanaClient
 from betterproto.lib.google.protobuf import Empty
 
+from service.auth.errors import InvalidClient
 from service.core.errors import Forbidden, Invalid, InvalidToken, Limited, Refusal
 from service.transport.rpc.call import actor, call
 from service.transport.rpc.messages import Handlers
@@ -35,10 +36,11 @@ class Tokens:
     good: int = 1
     refreshes: list[str] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
+    issued: int = 0
 
     async def authenticate(self, visitor: object, token: str) -> object:
         self.sent.append(token)
-        if token != f"access-{self.good}":
+        if token not in (f"access-{self.good}", "arc_key"):
             raise InvalidToken
         return visitor
 
@@ -60,6 +62,13 @@ class Auth(Handlers, auth.AuthServiceBase):
         if message.refresh_token != f"refresh-{self.tokens.good - 1}":
             raise InvalidToken
         return self._pair()
+
+    async def issue_token(self, message: auth.IssueTokenRequest) -> auth.AccessTokenResponse:
+        assert "authorization" not in call().metadata
+        if (message.client_id, message.client_secret) != ("id", "secret"):
+            raise InvalidClient
+        self.tokens.issued += 1
+        return auth.AccessTokenResponse(f"access-{self.tokens.good}", "Bearer", 3600)
 
     def _pair(self) -> auth.TokenResponse:
         number = self.tokens.good
@@ -93,14 +102,16 @@ class Users(Handlers, user.UserServiceBase):
 
 
 @asynccontextmanager
-async def connected(tokens: Tokens, timeout: float = 30.0) -> AsyncIterator[ArcanaClient]:
+async def connected(
+    tokens: Tokens, timeout: float = 30.0, api_key: str | None = None
+) -> AsyncIterator[ArcanaClient]:
     server = RpcServer(
         [Auth(tokens), Users()],
         authenticate=tokens.authenticate,  # type: ignore[arg-type]  # any caller will do
         readiness=Ready(),
     )
     await server.start("127.0.0.1", 0)
-    async with ArcanaClient("127.0.0.1", server.port, timeout=timeout) as client:
+    async with ArcanaClient("127.0.0.1", server.port, timeout=timeout, api_key=api_key) as client:
         yield client
     await server.stop(timedelta(0))
 
@@ -122,6 +133,35 @@ async def test_an_expired_token_is_renewed_once_for_all_calls_that_found_out() -
     assert tokens.refreshes == ["refresh-1"]
     assert client.tokens is not None
     assert client.tokens.refresh_token == "refresh-2"
+
+
+async def test_an_api_key_goes_with_every_call_and_is_never_traded() -> None:
+    tokens = Tokens()
+    async with connected(tokens, api_key="arc_key") as client:
+        await client.auth.who_am_i(Empty())
+    async with connected(tokens, api_key="arc_revoked") as client:
+        with pytest.raises(errors.Unauthenticated):
+            await client.auth.who_am_i(Empty())
+    assert (tokens.sent, tokens.refreshes) == (["arc_key", "arc_revoked"], [])
+
+
+async def test_a_service_account_logs_in_again_once_for_all_calls_that_found_out() -> None:
+    tokens = Tokens()
+    async with connected(tokens) as client:
+        pair = await client.log_in_as_client("id", "secret")
+        assert (pair.access_token, pair.refresh_token) == ("access-1", "")
+        tokens.good = 2
+        await asyncio.gather(*(client.auth.who_am_i(Empty()) for _ in range(20)))
+        await client.log_out()
+        await client.auth.who_am_i(Empty())
+    assert (tokens.issued, tokens.refreshes, client.tokens) == (2, [], None)
+
+
+async def test_a_wrong_secret_is_told_and_nothing_is_kept() -> None:
+    async with connected(Tokens()) as client:
+        with pytest.raises(errors.Unauthenticated) as refused:
+            await client.log_in_as_client("id", "wrong")
+    assert (refused.value.code, client.tokens) == ("invalid_client", None)
 
 
 async def test_a_session_that_has_ended_is_told_as_an_invalid_token() -> None:

@@ -13,7 +13,7 @@ import h2.events
 import pytest
 from arcana_protos.common import FieldError as Note
 
-from service.transport.rpc.edge import Limits
+from service.transport.rpc.limits import Limits
 from tests.support.probe import PROBE, Served, failure, serving
 
 HEADERS = [
@@ -43,7 +43,9 @@ async def raw(
     end: bool = True,
 ) -> dict[str, str]:
     """What comes back for the bytes given, header by header; within two seconds or never."""
-    config = h2.config.H2Configuration(validate_outbound_headers=False, header_encoding="utf-8")
+    config = h2.config.H2Configuration(
+        validate_outbound_headers=False, normalize_outbound_headers=False, header_encoding="utf-8"
+    )
     connection = h2.connection.H2Connection(config)
     reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
     connection.initiate_connection()
@@ -98,6 +100,12 @@ async def test_a_malformed_message_is_the_callers_fault_and_no_trace_back(
 async def test_a_compressed_message_is_not_supported(served: Served) -> None:
     answer = await raw(served, b"\1\0\0\0\0", extra=(("grpc-encoding", "gzip"),))
     assert (answer["grpc-status"], answer["error-code"]) == ("12", "compressed")
+    assert answer["grpc-accept-encoding"] == "identity"
+
+
+async def test_an_encoding_that_no_message_uses_is_no_fault(served: Served) -> None:
+    answer = await raw(served, extra=(("grpc-encoding", "gzip"),))
+    assert (answer["grpc-status"], answer["grpc-accept-encoding"]) == ("0", "identity")
 
 
 async def test_a_large_message_is_refused_at_its_prefix(served: Served) -> None:
@@ -156,17 +164,58 @@ async def test_a_request_without_a_path_is_answered(served: Served) -> None:
     assert (await raw(served, without=":path"))["grpc-status"] == "12"
 
 
-async def test_a_request_without_a_method_is_answered(served: Served) -> None:
-    assert (await raw(served, without=":method"))[":status"] == "405"
-
-
-async def test_header_bytes_beyond_ascii_close_the_connection_quietly(
-    served: Served, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("changed", "status", "code"),
+    [
+        ((":method", "GET"), "405", "method_not_allowed"),
+        ((":method", None), "405", "method_not_allowed"),
+        (("content-type", "application/json"), "415", "unsupported_media_type"),
+        (("content-type", "application/grpc+json"), "415", "unsupported_media_type"),
+        (("content-type", "application/grpcx"), "415", "unsupported_media_type"),
+        (("content-type", None), "415", "unsupported_media_type"),
+        (("te", "gzip"), "400", "invalid_request"),
+        (("te", None), "400", "invalid_request"),
+    ],
+)
+async def test_what_is_no_grpc_call_is_told_so_in_http(
+    served: Served, changed: tuple[str, str | None], status: str, code: str
 ) -> None:
-    answer = await raw(served, extra=(("x-name", "naïve"),))
-    assert answer == {"closed": "yes"}
+    name, value = changed
+    extra = ((name, value),) if value else ()
+    answer = await raw(served, extra=(*extra, ("x-request-id", "r-1")), without=name)
+    assert (answer[":status"], answer["error-code"]) == (status, code)
+    assert answer["grpc-status"] in {"3", "12"}
+    assert answer["x-request-id"] == "r-1"
+
+
+@pytest.mark.parametrize("kind", ["application/grpc+proto", "application/grpc; charset=utf-8"])
+async def test_the_other_ways_to_write_the_content_type_are_taken(
+    served: Served, kind: str
+) -> None:
+    answer = await raw(served, extra=(("content-type", kind),), without="content-type")
+    assert answer["grpc-status"] == "0"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("x-name", "naïve"),
+        ("x-name", "a\r\nb"),
+        ("x-name", "a\0b"),
+        ("x-name", "\x7f"),
+        ("x name", "a"),
+        ("X-Name", "a"),
+        ("", "a"),
+        (":path", PROBE + "Many"),
+        (":path", PROBE + "One"),
+    ],
+)
+async def test_a_malformed_header_is_refused_and_the_connection_stays(
+    served: Served, header: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await raw(served, extra=(header,))
+    assert (answer["grpc-status"], answer["error-code"]) == ("3", "invalid_request")
     assert not [record for record in caplog.records if record.exc_info]
-    assert (await raw(served))["grpc-status"] == "0"
 
 
 async def test_a_call_reset_before_it_began_leaves_nothing_behind(served: Served) -> None:

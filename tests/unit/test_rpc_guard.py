@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import re
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import grpc
 import pytest
@@ -20,6 +22,8 @@ from service.core.errors import Forbidden, Invalid, InvalidToken, Kind, Limited,
 from service.core.errors import Unavailable as ServiceUnavailable
 from service.transport.errors import WIRE
 from service.transport.rpc.call import actor, call, visitor
+from service.transport.rpc.patience import Patience
+from service.transport.rpc.vigil import EVERY
 from tests.support.probe import (
     PROBE,
     Failure,
@@ -189,9 +193,11 @@ async def test_a_bearer_token_in_any_case_names_the_actor_once(scheme: str) -> N
         assert served.authenticated == ["good"]
 
 
-async def test_no_token_is_an_anonymous_actor_with_an_address() -> None:
+async def test_no_token_is_an_anonymous_actor_with_an_address_and_a_program() -> None:
     async with serving() as served:
-        assert (await who(served))[0] == Actor(address="127.0.0.1")
+        nameless = (await who(served))[0]
+        assert nameless == Actor(address="127.0.0.1", agent=nameless.agent)
+        assert nameless.agent.startswith("grpc-python-asyncio/")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +253,7 @@ async def test_the_callers_deadline_is_kept() -> None:
 
 
 async def test_a_call_with_one_answer_has_a_deadline_even_when_the_caller_named_none() -> None:
-    async with serving(timeout=timedelta(milliseconds=50)) as served:
+    async with serving(patience=Patience(timeout=timedelta(milliseconds=50))) as served:
         served.probe.act = sleeping
         failed = await failure(served.one()(Note()))
         assert (failed.status, failed.trailers["error-code"]) == (
@@ -258,7 +264,7 @@ async def test_a_call_with_one_answer_has_a_deadline_even_when_the_caller_named_
 
 
 async def test_a_stream_may_last_longer_than_that() -> None:
-    async with serving(timeout=timedelta(milliseconds=50)) as served:
+    async with serving(patience=Patience(timeout=timedelta(milliseconds=50))) as served:
 
         async def act(note: Note) -> Note:
             await asyncio.sleep(0.06)
@@ -362,3 +368,96 @@ def test_the_sync_client_reads_the_details_too() -> None:
 
     failed = asyncio.run(main())
     assert (failed.status, unpacked(failed, ErrorInfo).reason) == ("PERMISSION_DENIED", "forbidden")
+
+
+class Door:
+    """Lets everybody in until it is shut."""
+
+    def __init__(self) -> None:
+        self.failure: Exception | None = None
+
+    async def __call__(self, visitor: Actor, token: str) -> Actor:
+        if self.failure is not None:
+            raise self.failure
+        return Actor(UUID(int=1), UUID(int=2), frozenset(), visitor.address)
+
+
+@pytest.mark.parametrize(
+    ("failure_", "status"),
+    [
+        (InvalidToken(), "UNAUTHENTICATED"),
+        (ServiceUnavailable(), "UNAVAILABLE"),
+        (RuntimeError("a bug"), "INTERNAL"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["many", "both"])
+async def test_a_stream_ends_when_its_caller_would_no_longer_be_let_in(
+    failure_: Exception, status: str, kind: str
+) -> None:
+    door = Door()
+    async with serving(authenticate=door) as served:
+
+        async def endless(note: Note) -> Note:
+            await actor()
+            if door.failure is not None:
+                await asyncio.Event().wait()
+            door.failure = failure_
+            return note
+
+        served.probe.act = endless
+        given: Any = Note(text="2") if kind == "many" else asked_twice()
+        stream = getattr(served, kind)()(given, metadata=[("authorization", "Bearer good")])
+        async with asyncio.timeout(10):
+            ended = await failure(listed(stream))
+        assert ended.status == status
+
+
+async def asked_twice() -> AsyncIterator[Note]:
+    yield Note(text="1")
+    yield Note(text="1")
+    await asyncio.sleep(30)
+
+
+async def test_a_stream_without_a_caller_is_left_alone() -> None:
+    door = Door()
+    async with serving(authenticate=door) as served:
+
+        async def slow(note: Note) -> Note:
+            door.failure = InvalidToken()
+            await asyncio.sleep(4 * EVERY)
+            return note
+
+        served.probe.act = slow
+        assert len(await listed(served.many()(Note(text="1")))) == 1
+
+
+async def test_a_caller_who_leaves_a_watched_stream_ends_it() -> None:
+    left = asyncio.Event()
+
+    async def endless(note: Note) -> Note:
+        await actor()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+        return note
+
+    async with serving(authenticate=Door()) as served:
+        served.probe.act = endless
+        stream = served.many()(Note(text="1"), metadata=[("authorization", "Bearer good")])
+        await asyncio.sleep(2 * EVERY)
+        stream.cancel()
+        async with asyncio.timeout(10):
+            await left.wait()
+
+
+@pytest.mark.parametrize(
+    ("trusted", "address"),
+    [((), "127.0.0.1"), (("127.0.0.0/8",), "198.51.100.7"), (("10.0.0.0/8",), "127.0.0.1")],
+)
+async def test_only_a_trusted_proxy_is_believed_about_whom_it_speaks_for(
+    trusted: tuple[str, ...], address: str
+) -> None:
+    async with serving(trusted_proxies=trusted) as served:
+        headers = [("x-forwarded-for", "203.0.113.1"), ("x-forwarded-for", "198.51.100.7")]
+        assert (await who(served, *headers))[1].address == address

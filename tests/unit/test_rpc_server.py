@@ -18,6 +18,7 @@ from service.core.access import Actor
 from service.transport.rpc.server import RpcServer
 from tests.support.probe import PROBE, Probe, Ready, Served, failure, serving
 
+LINGER = timedelta(milliseconds=300)
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 HEALTH = "/grpc.health.v1.Health/"
 _CODEC: dict[str, Any] = {
@@ -97,19 +98,37 @@ async def sleep_a_little(note: Note) -> Note:
     return note
 
 
-async def test_a_stop_finishes_what_runs_and_refuses_what_is_new(served: Served) -> None:
+async def test_a_stop_finishes_what_runs_and_tells_watchers(served: Served) -> None:
     served.probe.act = sleep_a_little
     watching = watch(served)
     assert (await watching.read()).status == SERVING
     running = asyncio.ensure_future(served.one()(Note(text="done")))
     await until_running(served, 2)
-    stopping = asyncio.ensure_future(served.server.stop(timedelta(seconds=5)))
+    stopping = asyncio.ensure_future(served.server.stop(timedelta(seconds=5), linger=LINGER))
     assert (await watching.read()).status == NOT_SERVING
     assert (await check(served)).status == NOT_SERVING
-    failed = await failure(served.one()(Note()))
-    assert (failed.status, failed.trailers["error-code"]) == ("UNAVAILABLE", "unavailable")
     assert (await running).text == "done"
-    await asyncio.wait_for(stopping, 3)
+    assert await asyncio.wait_for(stopping, 3) == 0
+
+
+async def test_before_a_stop_it_calls_itself_unhealthy_and_serves_on(served: Served) -> None:
+    watching = watch(served)
+    assert (await watching.read()).status == SERVING
+    served.server.announce()
+    assert (await watching.read()).status == NOT_SERVING
+    assert (await check(served)).status == NOT_SERVING
+    assert (await served.one()(Note(text="still"))).text == "still"
+    assert not watching.done()
+
+
+async def test_a_handover_does_not_call_the_service_unhealthy(served: Served) -> None:
+    watching = watch(served)
+    assert (await watching.read()).status == SERVING
+    stopping = asyncio.ensure_future(
+        served.server.stop(timedelta(seconds=5), linger=LINGER, handover=True)
+    )
+    assert (await failure(watching.read())).status == "UNAVAILABLE"
+    assert await asyncio.wait_for(stopping, 3) == 0
 
 
 async def test_a_stop_does_not_wait_longer_than_its_grace(served: Served) -> None:

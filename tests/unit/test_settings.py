@@ -47,6 +47,7 @@ def test_a_secret_is_all_that_serving_needs(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.redis_url is None
     assert settings.access_token_expiry == timedelta(hours=1)
     assert settings.refresh_token_expiry == timedelta(days=7)
+    assert settings.session_lifetime == timedelta(days=90)
     assert settings.log_format == "json"
 
 
@@ -59,6 +60,17 @@ def test_a_short_secret_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None
     (line,) = faults(monkeypatch, JWT_SECRET=CANARY)
     assert line.startswith("JWT_SECRET: must have at least 32 bytes")
     assert "python3 -c" in line
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "EdDSA", "ES256", "RS256"])
+def test_each_algorithm_may_be_chosen(monkeypatch: pytest.MonkeyPatch, algorithm: str) -> None:
+    assert serve(monkeypatch, JWT_ALGORITHM=algorithm).jwt_algorithm == algorithm
+
+
+def test_the_other_secret_must_be_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = faults(monkeypatch, JWT_SECRET_PREVIOUS=SECRET)
+    assert line.startswith("JWT_SECRET_PREVIOUS: must differ from JWT_SECRET")
+    assert serve(monkeypatch, JWT_SECRET_PREVIOUS=SECRET[::-1]).jwt_secret_previous
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t\n", " " * 40])
@@ -87,7 +99,10 @@ def test_the_secret_is_measured_in_bytes(monkeypatch: pytest.MonkeyPatch) -> Non
         ("JWT_SECRET", CANARY),
         ("JWT_SECRET", "\udcff" * 40),
         ("JWT_ALGORITHM", "none"),
-        ("JWT_ALGORITHM", "EdDSA"),
+        ("JWT_ALGORITHM", "HS512"),
+        ("JWT_ALGORITHM", "eddsa"),
+        ("JWT_SECRET_PREVIOUS", CANARY),
+        ("JWT_SECRET_PREVIOUS", SECRET),
         ("JWT_ISSUER", "canary canary"),
         ("ACCESS_TOKEN_EXPIRY", "0"),
         ("ACCESS_TOKEN_EXPIRY", "-1"),
@@ -101,6 +116,13 @@ def test_the_secret_is_measured_in_bytes(monkeypatch: pytest.MonkeyPatch) -> Non
         ("HTTP_PORT", "65536"),
         ("HTTP_PORT", "٥٠٠٠"),
         ("GRPC_PORT", CANARY),
+        ("METRICS_PORT", "0"),
+        ("METRICS_PORT", "none"),
+        ("METRICS_HOST", "canary canary"),
+        ("TRACING", CANARY),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", CANARY),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://canary:4317"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318?canary"),
         ("WORKERS", "0"),
         ("WORKERS", "1_0"),
         ("DB_POOL_SIZE", "-5"),
@@ -119,6 +141,18 @@ def test_the_secret_is_measured_in_bytes(monkeypatch: pytest.MonkeyPatch) -> Non
         ("TRUSTED_PROXIES", "10.0.0.1/8"),
         ("TRUSTED_PROXIES", "0.0.0.0/0"),
         ("TRUSTED_PROXIES", "::/0"),
+        ("RELAY", CANARY),
+        ("EVENT_SOURCE", "canary canary"),
+        ("EVENT_SOURCE", "https://[canary"),
+        ("EVENT_STREAM", "canary stream"),
+        ("EVENT_STREAM_LENGTH", "0"),
+        ("EVENT_STREAM_LENGTH", "1e5"),
+        ("WEBHOOK_HOSTS", f"{CANARY}/path"),
+        ("WEBHOOK_HOSTS", "10.0.0.1/8"),
+        ("WEBHOOK_HOSTS", "0.0.0.0/0"),
+        ("WEBHOOK_HOSTS", "a,https://b"),
+        ("WEBHOOK_HOSTS", "127.1"),
+        ("WEBHOOK_HOSTS", "[7]"),
         ("REGISTRATION", CANARY),
         ("RATE_LIMITS", CANARY),
         ("DEBUG", CANARY),
@@ -148,9 +182,15 @@ def test_one_line_names_the_setting_and_never_its_value(
         ({"RATE_LIMITS": "off", "HTTP_HOST": "0.0.0.0"}, "RATE_LIMITS: may be off only"),
         ({"RATE_LIMITS": "off", "HTTP_HOST": "arcana.internal"}, "RATE_LIMITS: may be off only"),
         ({"GRPC_PORT": "5000"}, "GRPC_PORT: must differ from HTTP_PORT"),
+        (
+            {"METRICS_PORT": "5000"},
+            "METRICS_PORT: must differ from HTTP_PORT and GRPC_PORT: set another port, or off",
+        ),
+        ({"EVENT_STREAM": "arcana:events"}, "EVENT_STREAM: a stream needs Redis: set REDIS_URL"),
         ({"ADMIN_EMAIL": "a@example.com"}, "ADMIN_PASSWORD: must be set too"),
         ({"ADMIN_PASSWORD": CANARY}, "ADMIN_EMAIL: must be set too"),
         ({"REFRESH_TOKEN_EXPIRY": "60"}, "REFRESH_TOKEN_EXPIRY: must not be shorter"),
+        ({"SESSION_LIFETIME": "604799"}, "SESSION_LIFETIME: must not be shorter"),
     ],
 )
 def test_settings_that_do_not_fit_together_stop_the_start(
@@ -159,6 +199,24 @@ def test_settings_that_do_not_fit_together_stop_the_start(
     (line,) = faults(monkeypatch, **values)
     assert line.startswith(start)
     assert CANARY not in line
+
+
+def test_events_are_relayed_by_development_and_left_to_the_worker_in_production(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert not serve(monkeypatch).relay
+    assert load(Purpose.RUN, tmp_path).relay
+    assert not load(Purpose.TOOL, tmp_path).relay
+    monkeypatch.setenv("RELAY", "on")
+    assert serve(monkeypatch).relay
+    monkeypatch.setenv("RELAY", "off")
+    assert not load(Purpose.RUN, tmp_path).relay
+
+
+def test_a_stream_is_off_until_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert serve(monkeypatch).event_stream is None
+    chosen = serve(monkeypatch, REDIS_URL="redis://h", EVENT_STREAM="arcana:events")
+    assert (chosen.event_stream, chosen.event_stream_length) == ("arcana:events", 100_000)
 
 
 def test_every_fault_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,6 +239,7 @@ def test_good_values_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         REGISTRATION="Closed",
         CORS_ORIGINS="https://App.example.com:443, http://localhost:3000,",
         TRUSTED_PROXIES='["10.0.0.0/8", "::1"]',
+        WEBHOOK_HOSTS="Hooks.Internal, 10.20.0.0/16,192.168.7.9, [::1]",
         ADMIN_EMAIL="Ada@Example.com ",
         ADMIN_PASSWORD=" spaces stay ",
         DEBUG="1",
@@ -190,6 +249,8 @@ def test_good_values_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.registration == "closed"
     assert settings.cors_origins == ("https://app.example.com", "http://localhost:3000")
     assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
+    networks = ("10.20.0.0/16", "192.168.7.9/32", "::1/128")
+    assert settings.webhook_hosts == ("hooks.internal", *map(ip_network, networks))
     assert settings.admin_email == "ada@example.com"
     assert settings.admin_password is not None
     assert settings.admin_password.get_secret_value() == " spaces stay "
@@ -307,6 +368,13 @@ def test_a_place_that_keeps_no_secret_is_named(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("a file, not a folder")
     with pytest.raises(SettingsError, match=r"^JWT_SECRET: can't be kept in .*: set it"):
         load(Purpose.RUN, tmp_path)
+
+
+@pytest.mark.parametrize(("value", "port"), [("off", None), (" OFF ", None), ("9999", 9999)])
+def test_metrics_can_be_switched_off(
+    monkeypatch: pytest.MonkeyPatch, value: str, port: int | None
+) -> None:
+    assert serve(monkeypatch, METRICS_PORT=value).metrics_port == port
 
 
 def test_the_example_documents_every_setting_with_its_default() -> None:

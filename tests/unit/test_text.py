@@ -8,11 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from service.core.text import EMAIL_MAX, Email, Name, Number, clean_line, folded, normal_email
+from service.core.text import (
+    EMAIL_MAX,
+    Email,
+    Name,
+    Number,
+    Whole,
+    clean_line,
+    folded,
+    normal_email,
+)
 
 NAME: TypeAdapter[str] = TypeAdapter(Name)
 EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 NUMBER: TypeAdapter[int] = TypeAdapter(Number)
+WHOLE: TypeAdapter[int] = TypeAdapter(Whole)
 
 
 @pytest.mark.parametrize(
@@ -164,3 +174,14 @@ def test_a_number_as_text_has_ascii_digits_only(text: str) -> None:
 
 def test_a_number_may_come_as_text() -> None:
     assert NUMBER.validate_python("007", strict=True) == 7
+
+
+@pytest.mark.parametrize("value", [27, 27.0])
+def test_a_whole_number_may_be_written_with_a_point(value: object) -> None:
+    assert WHOLE.validate_python(value, strict=True) == 27
+
+
+@pytest.mark.parametrize("value", [27.5, "27", True, 1e400, None])
+def test_nothing_else_is_a_whole_number(value: object) -> None:
+    with pytest.raises(ValidationError):
+        WHOLE.validate_python(value, strict=True)

@@ -19,6 +19,7 @@ from service.users.service import UserService
 from tests.support.fakes import (
     CountingLimiter,
     FakeAnswers,
+    FakePublisher,
     FakeRole,
     FakeSessions,
     FakeTransactions,
@@ -38,6 +39,7 @@ class World:
     transactions: FakeTransactions = field(default_factory=FakeTransactions)
     sessions: FakeSessions = field(default_factory=FakeSessions)
     limiter: CountingLimiter = field(default_factory=CountingLimiter)
+    events: FakePublisher = field(default_factory=FakePublisher)
 
     @property
     def service(self) -> UserService:
@@ -50,6 +52,7 @@ class World:
             self.limiter,
             Cursors(b"key"),
             Idempotency(FakeAnswers(), b"key"),
+            self.events,
         )
 
 

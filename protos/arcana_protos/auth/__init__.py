@@ -4,6 +4,7 @@
 # This file has been @generated
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import (
     TYPE_CHECKING,
     Dict,
@@ -67,6 +68,26 @@ class TokenResponse(betterproto.Message):
 
 
 @dataclass(eq=False, repr=False)
+class IssueTokenRequest(betterproto.Message):
+    client_id: str = betterproto.string_field(1)
+    """The service account's id."""
+
+    client_secret: str = betterproto.string_field(2)
+
+
+@dataclass(eq=False, repr=False)
+class AccessTokenResponse(betterproto.Message):
+    access_token: str = betterproto.string_field(1)
+    """Send it as `authorization: Bearer <access_token>`."""
+
+    token_type: str = betterproto.string_field(2)
+    """Always "Bearer"."""
+
+    expires_in: int = betterproto.int32_field(3)
+    """Seconds until the access token expires."""
+
+
+@dataclass(eq=False, repr=False)
 class LogoutRequest(betterproto.Message):
     all: bool = betterproto.bool_field(1)
     """Every session of the caller instead of this one."""
@@ -106,6 +127,86 @@ class IntrospectResponse(betterproto.Message):
 
     roles: List[str] = betterproto.string_field(10)
     """Names of the roles it carries."""
+
+    scope: Optional[str] = betterproto.string_field(11, optional=True)
+    """What an API key reaches, parted by spaces; absent for access tokens."""
+
+    client_id: Optional[str] = betterproto.string_field(12, optional=True)
+    """The API key's own id; absent for access tokens."""
+
+
+@dataclass(eq=False, repr=False)
+class ListSessionsRequest(betterproto.Message):
+    user_id: str = betterproto.string_field(1)
+    """A UUID in its canonical form."""
+
+    ended: bool = betterproto.bool_field(2)
+    """Those that ended or expired within 30 days, too."""
+
+
+@dataclass(eq=False, repr=False)
+class ListSessionsResponse(betterproto.Message):
+    sessions: List["SessionResponse"] = betterproto.message_field(1)
+    more: bool = betterproto.bool_field(2)
+    """There are more, refreshed longer ago."""
+
+
+@dataclass(eq=False, repr=False)
+class SessionResponse(betterproto.Message):
+    id: str = betterproto.string_field(1)
+    created_at: datetime = betterproto.message_field(2)
+    last_used_at: datetime = betterproto.message_field(3)
+    """True to a minute."""
+
+    expires_at: datetime = betterproto.message_field(4)
+    """Unless it is refreshed before."""
+
+    device: Optional[str] = betterproto.string_field(5, optional=True)
+    """`user_agent` in plain words, such as "Firefox on Linux"."""
+
+    user_agent: Optional[str] = betterproto.string_field(6, optional=True)
+    """What the program called itself at log-in or the last refresh."""
+
+    address: Optional[str] = betterproto.string_field(7, optional=True)
+    """Where log-in or the last refresh came from."""
+
+    current: bool = betterproto.bool_field(8)
+    """The session that asks."""
+
+    ended_at: Optional[datetime] = betterproto.message_field(9, optional=True)
+    ended_why: Optional[str] = betterproto.string_field(10, optional=True)
+    """
+    `logout`, `logout_all`, `revoked`, `refresh_reuse`, `password_changed`, `user_suspended`,
+     `user_inactive` or `expired`; more may come.
+    """
+
+
+@dataclass(eq=False, repr=False)
+class RevokeSessionRequest(betterproto.Message):
+    user_id: str = betterproto.string_field(1)
+    """A UUID in its canonical form."""
+
+    session_id: str = betterproto.string_field(2)
+    """A UUID in its canonical form."""
+
+
+@dataclass(eq=False, repr=False)
+class RevokeOtherSessionsRequest(betterproto.Message):
+    user_id: str = betterproto.string_field(1)
+    """A UUID in its canonical form."""
+
+
+@dataclass(eq=False, repr=False)
+class ChangePasswordRequest(betterproto.Message):
+    user_id: str = betterproto.string_field(1)
+    """A UUID in its canonical form."""
+
+    current_password: str = betterproto.string_field(2)
+    password: str = betterproto.string_field(3)
+    """
+    At least 8 characters, at most 1024 bytes, not a common one nor the account's e-mail or name,
+     and another than the current one.
+    """
 
 
 class AuthServiceStub(betterproto.ServiceStub):
@@ -155,6 +256,23 @@ class AuthServiceStub(betterproto.ServiceStub):
             "/arcana.auth.AuthService/Refresh",
             refresh_request,
             TokenResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def issue_token(
+        self,
+        issue_token_request: "IssueTokenRequest",
+        *,
+        timeout: Optional[float] = None,
+        deadline: Optional["Deadline"] = None,
+        metadata: Optional["MetadataLike"] = None
+    ) -> "AccessTokenResponse":
+        return await self._unary_unary(
+            "/arcana.auth.AuthService/IssueToken",
+            issue_token_request,
+            AccessTokenResponse,
             timeout=timeout,
             deadline=deadline,
             metadata=metadata,
@@ -211,6 +329,74 @@ class AuthServiceStub(betterproto.ServiceStub):
             metadata=metadata,
         )
 
+    async def list_sessions(
+        self,
+        list_sessions_request: "ListSessionsRequest",
+        *,
+        timeout: Optional[float] = None,
+        deadline: Optional["Deadline"] = None,
+        metadata: Optional["MetadataLike"] = None
+    ) -> "ListSessionsResponse":
+        return await self._unary_unary(
+            "/arcana.auth.AuthService/ListSessions",
+            list_sessions_request,
+            ListSessionsResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def revoke_session(
+        self,
+        revoke_session_request: "RevokeSessionRequest",
+        *,
+        timeout: Optional[float] = None,
+        deadline: Optional["Deadline"] = None,
+        metadata: Optional["MetadataLike"] = None
+    ) -> "betterproto_lib_google_protobuf.Empty":
+        return await self._unary_unary(
+            "/arcana.auth.AuthService/RevokeSession",
+            revoke_session_request,
+            betterproto_lib_google_protobuf.Empty,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def revoke_other_sessions(
+        self,
+        revoke_other_sessions_request: "RevokeOtherSessionsRequest",
+        *,
+        timeout: Optional[float] = None,
+        deadline: Optional["Deadline"] = None,
+        metadata: Optional["MetadataLike"] = None
+    ) -> "betterproto_lib_google_protobuf.Empty":
+        return await self._unary_unary(
+            "/arcana.auth.AuthService/RevokeOtherSessions",
+            revoke_other_sessions_request,
+            betterproto_lib_google_protobuf.Empty,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def change_password(
+        self,
+        change_password_request: "ChangePasswordRequest",
+        *,
+        timeout: Optional[float] = None,
+        deadline: Optional["Deadline"] = None,
+        metadata: Optional["MetadataLike"] = None
+    ) -> "betterproto_lib_google_protobuf.Empty":
+        return await self._unary_unary(
+            "/arcana.auth.AuthService/ChangePassword",
+            change_password_request,
+            betterproto_lib_google_protobuf.Empty,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
 
 class AuthServiceBase(ServiceBase):
 
@@ -223,6 +409,11 @@ class AuthServiceBase(ServiceBase):
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
     async def refresh(self, refresh_request: "RefreshRequest") -> "TokenResponse":
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def issue_token(
+        self, issue_token_request: "IssueTokenRequest"
+    ) -> "AccessTokenResponse":
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
     async def logout(
@@ -239,6 +430,26 @@ class AuthServiceBase(ServiceBase):
     async def introspect(
         self, introspect_request: "IntrospectRequest"
     ) -> "IntrospectResponse":
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def list_sessions(
+        self, list_sessions_request: "ListSessionsRequest"
+    ) -> "ListSessionsResponse":
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def revoke_session(
+        self, revoke_session_request: "RevokeSessionRequest"
+    ) -> "betterproto_lib_google_protobuf.Empty":
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def revoke_other_sessions(
+        self, revoke_other_sessions_request: "RevokeOtherSessionsRequest"
+    ) -> "betterproto_lib_google_protobuf.Empty":
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+
+    async def change_password(
+        self, change_password_request: "ChangePasswordRequest"
+    ) -> "betterproto_lib_google_protobuf.Empty":
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
     async def __rpc_register(
@@ -260,6 +471,13 @@ class AuthServiceBase(ServiceBase):
     ) -> None:
         request = await stream.recv_message()
         response = await self.refresh(request)
+        await stream.send_message(response)
+
+    async def __rpc_issue_token(
+        self, stream: "grpclib.server.Stream[IssueTokenRequest, AccessTokenResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        response = await self.issue_token(request)
         await stream.send_message(response)
 
     async def __rpc_logout(
@@ -285,6 +503,37 @@ class AuthServiceBase(ServiceBase):
         response = await self.introspect(request)
         await stream.send_message(response)
 
+    async def __rpc_list_sessions(
+        self, stream: "grpclib.server.Stream[ListSessionsRequest, ListSessionsResponse]"
+    ) -> None:
+        request = await stream.recv_message()
+        response = await self.list_sessions(request)
+        await stream.send_message(response)
+
+    async def __rpc_revoke_session(
+        self,
+        stream: "grpclib.server.Stream[RevokeSessionRequest, betterproto_lib_google_protobuf.Empty]",
+    ) -> None:
+        request = await stream.recv_message()
+        response = await self.revoke_session(request)
+        await stream.send_message(response)
+
+    async def __rpc_revoke_other_sessions(
+        self,
+        stream: "grpclib.server.Stream[RevokeOtherSessionsRequest, betterproto_lib_google_protobuf.Empty]",
+    ) -> None:
+        request = await stream.recv_message()
+        response = await self.revoke_other_sessions(request)
+        await stream.send_message(response)
+
+    async def __rpc_change_password(
+        self,
+        stream: "grpclib.server.Stream[ChangePasswordRequest, betterproto_lib_google_protobuf.Empty]",
+    ) -> None:
+        request = await stream.recv_message()
+        response = await self.change_password(request)
+        await stream.send_message(response)
+
     def __mapping__(self) -> Dict[str, grpclib.const.Handler]:
         return {
             "/arcana.auth.AuthService/Register": grpclib.const.Handler(
@@ -305,6 +554,12 @@ class AuthServiceBase(ServiceBase):
                 RefreshRequest,
                 TokenResponse,
             ),
+            "/arcana.auth.AuthService/IssueToken": grpclib.const.Handler(
+                self.__rpc_issue_token,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                IssueTokenRequest,
+                AccessTokenResponse,
+            ),
             "/arcana.auth.AuthService/Logout": grpclib.const.Handler(
                 self.__rpc_logout,
                 grpclib.const.Cardinality.UNARY_UNARY,
@@ -322,5 +577,29 @@ class AuthServiceBase(ServiceBase):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 IntrospectRequest,
                 IntrospectResponse,
+            ),
+            "/arcana.auth.AuthService/ListSessions": grpclib.const.Handler(
+                self.__rpc_list_sessions,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                ListSessionsRequest,
+                ListSessionsResponse,
+            ),
+            "/arcana.auth.AuthService/RevokeSession": grpclib.const.Handler(
+                self.__rpc_revoke_session,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                RevokeSessionRequest,
+                betterproto_lib_google_protobuf.Empty,
+            ),
+            "/arcana.auth.AuthService/RevokeOtherSessions": grpclib.const.Handler(
+                self.__rpc_revoke_other_sessions,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                RevokeOtherSessionsRequest,
+                betterproto_lib_google_protobuf.Empty,
+            ),
+            "/arcana.auth.AuthService/ChangePassword": grpclib.const.Handler(
+                self.__rpc_change_password,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                ChangePasswordRequest,
+                betterproto_lib_google_protobuf.Empty,
             ),
         }

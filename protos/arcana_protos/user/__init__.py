@@ -126,6 +126,80 @@ class SetUserStatusRequest(betterproto.Message):
 
 
 @dataclass(eq=False, repr=False)
+class WatchUsersRequest(betterproto.Message):
+    resume_token: str = betterproto.string_field(1)
+    """
+    The resume_token of the last message that was dealt with; empty to begin.
+    """
+
+    snapshot: bool = betterproto.bool_field(2)
+    """
+    Show every user as it is before telling what becomes of them. Not looked at when there is a
+     resume token: one out of a snapshot goes on with it.
+    """
+
+    types: List[str] = betterproto.string_field(3)
+    """
+    Only events of these types, such as "user.deleted", or groups of them: "user.*", "session.*".
+     Empty for all. A snapshot shows every user all the same.
+    """
+
+    heartbeat_seconds: int = betterproto.int32_field(4)
+    """
+    Seconds without an event after which a heartbeat comes, 1 to 60; 0 stands for 15.
+    """
+
+
+@dataclass(eq=False, repr=False)
+class UserEvent(betterproto.Message):
+    kind: str = betterproto.string_field(1)
+    """
+    What this message is: "event"; "snapshot_begin", "snapshot" (a user as it is), "snapshot_end";
+     or "heartbeat". More may come.
+    """
+
+    type: str = betterproto.string_field(2)
+    """
+    Of an event: "user.created", "user.updated", "user.status_changed", "user.roles_changed",
+     "user.profile_updated", "user.password_changed", "user.deleted", "session.started" or
+     "session.ended". More may come.
+    """
+
+    id: str = betterproto.string_field(3)
+    """
+    The event's name in the world: whoever is told twice knows it by this.
+    """
+
+    at: Optional[datetime] = betterproto.message_field(4, optional=True)
+    """When it happened; absent where nothing did."""
+
+    resume_token: str = betterproto.string_field(5)
+    """Where to go on after this message; in each of them."""
+
+    user_id: str = betterproto.string_field(6)
+    user: Optional["UserResponse"] = betterproto.message_field(7, optional=True)
+    """
+    The user after the change, or as it is; absent of a deleted one and of sessions.
+    """
+
+    version: int = betterproto.int64_field(8)
+    """
+    The version of the user: whoever has a higher one already knows this state to be an old one.
+    """
+
+    profile: Optional["ProfileResponse"] = betterproto.message_field(9, optional=True)
+    """Of "user.profile_updated"."""
+
+    session_ids: List[str] = betterproto.string_field(10)
+    """Which sessions started or ended."""
+
+    why: str = betterproto.string_field(11)
+    """
+    Why they ended, such as "logged_out", "user_suspended" or "password_changed".
+    """
+
+
+@dataclass(eq=False, repr=False)
 class UserResponse(betterproto.Message):
     id: str = betterproto.string_field(1)
     """A UUIDv7 in its canonical form."""
@@ -279,6 +353,24 @@ class UserServiceStub(betterproto.ServiceStub):
         ):
             yield response
 
+    async def watch_users(
+        self,
+        watch_users_request: "WatchUsersRequest",
+        *,
+        timeout: Optional[float] = None,
+        deadline: Optional["Deadline"] = None,
+        metadata: Optional["MetadataLike"] = None
+    ) -> AsyncIterator[UserEvent]:
+        async for response in self._unary_stream(
+            "/arcana.user.UserService/WatchUsers",
+            watch_users_request,
+            UserEvent,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        ):
+            yield response
+
     async def set_user_status(
         self,
         set_user_status_request: "SetUserStatusRequest",
@@ -362,6 +454,12 @@ class UserServiceBase(ServiceBase):
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
         yield UserResponse()
 
+    async def watch_users(
+        self, watch_users_request: "WatchUsersRequest"
+    ) -> AsyncIterator[UserEvent]:
+        raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
+        yield UserEvent()
+
     async def set_user_status(
         self, set_user_status_request: "SetUserStatusRequest"
     ) -> "UserResponse":
@@ -419,6 +517,16 @@ class UserServiceBase(ServiceBase):
         request = await stream.recv_message()
         await self._call_rpc_handler_server_stream(
             self.stream_users,
+            stream,
+            request,
+        )
+
+    async def __rpc_watch_users(
+        self, stream: "grpclib.server.Stream[WatchUsersRequest, UserEvent]"
+    ) -> None:
+        request = await stream.recv_message()
+        await self._call_rpc_handler_server_stream(
+            self.watch_users,
             stream,
             request,
         )
@@ -481,6 +589,12 @@ class UserServiceBase(ServiceBase):
                 grpclib.const.Cardinality.UNARY_STREAM,
                 ListUsersRequest,
                 UserResponse,
+            ),
+            "/arcana.user.UserService/WatchUsers": grpclib.const.Handler(
+                self.__rpc_watch_users,
+                grpclib.const.Cardinality.UNARY_STREAM,
+                WatchUsersRequest,
+                UserEvent,
             ),
             "/arcana.user.UserService/SetUserStatus": grpclib.const.Handler(
                 self.__rpc_set_user_status,

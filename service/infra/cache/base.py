@@ -28,7 +28,7 @@ class BytesCache(ABC):
         self._default_ttl = positive(default_ttl)
         self._patience = patience.total_seconds()
         # Twice: who leads here may first wait for another process, then make the value for all.
-        self._flights = Flights(2 * self._patience)
+        self._flights: Flights[bytes] = Flights(2 * self._patience)
 
     async def get(self, key: str) -> Any:
         data = await self._read(self._name(key))

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 
-class Flights:
+class Flights(Generic[T]):
     """Who makes which value just now; at most one leader per name.
 
     The leader works in its own task, never in a detached one: what it does may hang on its
@@ -13,9 +16,9 @@ class Flights:
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._aloft: dict[bytes, asyncio.Future[bytes | None]] = {}
+        self._aloft: dict[bytes, asyncio.Future[T | None]] = {}
 
-    async def join(self, name: bytes, make: Callable[[], Awaitable[bytes]]) -> bytes | None:
+    async def join(self, name: bytes, make: Callable[[], Awaitable[T]]) -> T | None:
         """What ``make`` gives, whoever runs it; None after ``patience`` seconds of waiting.
 
         Raises:
@@ -38,7 +41,7 @@ class Flights:
         for name in [name for name in self._aloft if name.startswith(prefix)]:
             self.forget(name)
 
-    async def _lead(self, name: bytes, make: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def _lead(self, name: bytes, make: Callable[[], Awaitable[T]]) -> T:
         flight = self._aloft[name] = asyncio.get_running_loop().create_future()
         try:
             data = await make()

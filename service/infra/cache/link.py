@@ -13,6 +13,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from service.core import tracing
+from service.core.metrics import CACHE_ERRORS
 from service.infra.cache.port import CacheUnavailable
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ class Link:
     """
 
     def __init__(self, url: str, *, timeout: float, connections: int) -> None:
-        self.redis = _client(url, timeout, connections)
+        self.redis = plain_client(url, timeout, connections)
         self._timeout = timeout
         self.is_away = False
         self._probing: asyncio.Task[None] | None = None
@@ -50,10 +52,13 @@ class Link:
             if self.is_away:
                 break
             try:
-                answer = await ask()
+                with tracing.step("cache", operation):
+                    answer = await ask()
             except (RedisConnectionError, RedisTimeoutError, InvalidResponse) as failure:
                 error = failure
+                CACHE_ERRORS.add(operation)
             except ResponseError as refusal:
+                CACHE_ERRORS.add(operation)
                 self._complain(operation, refusal)
                 raise CacheUnavailable from None
             else:
@@ -100,7 +105,7 @@ class Link:
             log.warning("Redis refuses (%s: %s).", operation, type(error).__name__)
 
 
-def _client(url: str, timeout: float, connections: int) -> Redis:
+def plain_client(url: str, timeout: float, connections: int) -> Redis:
     """A client that gives up after ``timeout`` seconds and never retries by itself.
 
     It would otherwise repeat increments, and multiply retries of commands and of connections.

@@ -52,6 +52,11 @@ class RedisCache(BytesCache):
         self._debts = Debts(self._prefix)
         self._paying = asyncio.Lock()
 
+    @property
+    def is_away(self) -> bool:
+        """Whether Redis is not asked, because it did not answer."""
+        return self._link.is_away
+
     async def ping(self) -> bool:
         try:
             return bool(await self._link.ask("ping", self._redis.ping))

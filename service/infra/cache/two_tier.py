@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 from zlib import crc32
 
+from service.core.metrics import CACHE_READS
 from service.infra.cache.port import Cache
 from service.infra.changes import Change, ChangeFeed
 from service.infra.database.work import under_way
@@ -74,7 +75,8 @@ class Shelf(Generic[T]):
         self._lifetime = min(LIFETIME, ttl.total_seconds())
         shape = ",".join(field.name for field in fields(cast(Any, kind)))
         # Releases that differ in the fields share no values.
-        self._prefix = f"{kind.__name__.lower()}-{crc32(shape.encode()):x}:"
+        self._name = kind.__name__.lower()
+        self._prefix = f"{self._name}-{crc32(shape.encode()):x}:"
         feed.subscribe(self._drop, self._drop_all)
 
     def __len__(self) -> int:
@@ -87,11 +89,13 @@ class Shelf(Generic[T]):
             Whatever ``read`` raises.
         """
         if under_way() is not None:
+            CACHE_READS.add(self._name, "bypassed")
             return await read()
         if self._feed.is_fresh:
             entry = self._entries.get(user_id)
             if entry is not None and self._clock() < entry.ends:
                 self._entries.move_to_end(user_id)
+                CACHE_READS.add(self._name, "memory")
                 return entry.value
         return (await self._joined(user_id, read)).value
 
@@ -131,16 +135,21 @@ class Shelf(Generic[T]):
             if self._shared is None or not self._feed.is_fresh:
                 break
             key = f"{self._prefix}{user_id}"
-            mark, data = await self._filled(self._shared, key, user_id, read)
+            mark, data, made = await self._filled(self._shared, key, user_id, read)
             if self._feed.trusts(user_id, mark):
+                CACHE_READS.add(self._name, "miss" if made else "redis")
                 return None if data is None else self._kind(*data)
             await self._shared.delete(key)
+        CACHE_READS.add(self._name, "miss" if self._feed.is_fresh else "bypassed")
         return await read()
 
     async def _filled(
         self, shared: Cache, key: str, user_id: UUID, read: Callable[[], Awaitable[T | None]]
-    ) -> tuple[int, tuple[Any, ...] | None]:
-        """What Redis holds, made by one worker for all; its mark is from before it was read."""
+    ) -> tuple[int, tuple[Any, ...] | None, bool]:
+        """What Redis holds, made by one worker for all, and whether by this one just now.
+
+        Its mark is from before it was read.
+        """
         made = False
 
         async def make() -> tuple[int, tuple[Any, ...] | None]:
@@ -151,7 +160,7 @@ class Shelf(Generic[T]):
         filled = await shared.get_or_set(key, make, self._ttl)
         if made and filled[1] is None:
             await shared.expire(key, BRIEF)
-        return filled
+        return *filled, made
 
     def _entry(self, value: T | None) -> _Entry[T]:
         lifetime = self._lifetime if value is not None else BRIEF.total_seconds()

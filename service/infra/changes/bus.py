@@ -17,6 +17,8 @@ from service.infra.changes.rows import Change
 log = logging.getLogger("arcana.changes")
 
 _TIMEOUT = 1.0
+_PING = 0.3
+"""Seconds of silence after which the line is asked whether it lives."""
 _SILENCE = 3.0
 """Seconds without a word, not even to a ping, after which the line is taken for dead."""
 _PAUSE = 0.5
@@ -42,6 +44,11 @@ class Bus:
         self._channel, self._hear = channel, hear
         self._outgoing: asyncio.Queue[Change] = asyncio.Queue(_WAITING)
         self.is_listening = False
+        self._heard_at = float("-inf")
+
+    def heard_within(self, seconds: float) -> bool:
+        """Whether the line said anything in the last ``seconds``, if only to a ping."""
+        return time.monotonic() - self._heard_at < seconds
 
     def tell(self, change: Change) -> None:
         """Publish ``change`` soon, or never."""
@@ -83,15 +90,15 @@ class Bus:
             await asyncio.sleep(_PAUSE)
 
     async def _follow(self, line: PubSub) -> None:
-        """Hear everything until Redis falls silent; a ping each second makes it speak."""
+        """Hear everything until Redis falls silent; a ping after each pause makes it speak."""
         await line.subscribe(self._channel)
-        heard = time.monotonic()
-        while time.monotonic() - heard < _SILENCE:
-            message = await line.get_message(timeout=_TIMEOUT)
+        began = time.monotonic()
+        while time.monotonic() - max(began, self._heard_at) < _SILENCE:
+            message = await line.get_message(timeout=_PING)
             if message is None:
                 await line.ping()
                 continue
-            heard = time.monotonic()
+            self._heard_at = time.monotonic()
             self.is_listening = True
             if message["type"] == "message":
                 for change in _read(message["data"]):
@@ -100,12 +107,16 @@ class Bus:
 
 
 def _written(change: Change) -> str:
-    return f"{change.id} {change.user_id} {change.kind}"
+    return f"{change.id} {change.user_id} {change.kind} {change.at}"
 
 
 def _read(data: bytes) -> list[Change]:
     try:
-        parts = [line.split(" ", 2) for line in data.decode().split("\n")]
-        return [Change(int(number), UUID(user), kind) for number, user, kind in parts]
-    except ValueError:
+        return [_change(*line.split(" ")) for line in data.decode().split("\n")]
+    except (ValueError, TypeError):
         return []  # not ours
+
+
+def _change(number: str, user: str, kind: str, at: str = "") -> Change:
+    """Release 0.2.0 does not say when."""
+    return Change(int(number), UUID(user), kind, float(at) if at else time.time())

@@ -27,7 +27,6 @@ INTERVAL = 0.3
 LOOK_BACK = 10_000
 """Changes read at the start, so that what other workers cached before may be believed."""
 KEEP = timedelta(hours=1)
-_CLEAN_EVERY = 300.0
 _dice = random.SystemRandom()
 
 Handler = Callable[[Change], None]
@@ -39,7 +38,8 @@ class ChangeFeed:
     The truth is the table: a poll that began at an instant has met every change committed before
     it, so while ``is_fresh`` the subscribers know of all that was acknowledged ``BOUND`` seconds
     ago, whatever became of messages. Redis only makes it faster. Subscribers must be quick, and
-    bear being told twice.
+    bear being told twice. ``on_delay`` hears how many seconds after its writing each change of
+    another worker was learnt.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class ChangeFeed:
         self._known = Known()
         self._told: list[Handler] = []
         self._lost: list[Callable[[], None]] = []
+        self.on_delay: Callable[[float], None] = _nothing
         self._client: Guarded | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._read_at = float("-inf")
         self._begun = False
-        self._next_cleaning = time.monotonic() + _CLEAN_EVERY * _dice.random()
 
     @property
     def lag(self) -> float:
@@ -81,13 +81,25 @@ class ChangeFeed:
         self._told.append(on_change)
         self._lost.append(on_loss)
 
-    def mark(self, user_id: UUID) -> int:
-        """What to keep beside a value that is read from now on; see ``trusts``."""
+    def mark(self, user_id: UUID | None) -> int:
+        """What to keep beside a value that is read from now on; see ``trusts``.
+
+        Of a user not yet known, None, less is promised: the value may be distrusted too early.
+        """
         return self._known.mark(user_id)
 
     def trusts(self, user_id: UUID, mark: int) -> bool:
         """Whether a value read under ``mark``, by any worker, is still true by what we know."""
         return self.is_fresh and self._known.trusts(user_id, mark)
+
+    def trusts_blindly(self, user_id: UUID, mark: int) -> bool:
+        """``trusts`` while the table can't be read, as long as Redis still tells of changes.
+
+        Weaker: a worker that is cut off from Redis alone tells nobody at once. So it is for the
+        time in which no database answers and hardly anybody could write a change.
+        """
+        heard = self._bus is not None and self._bus.heard_within(BOUND)
+        return heard and self._known.trusts(user_id, mark)
 
     async def append(self, user_id: UUID, kind: str) -> None:
         """Write down a change in the transaction under way, after the write it tells of.
@@ -109,8 +121,9 @@ class ChangeFeed:
         if work is None:
             raise RuntimeError("A change is written down in the transaction that makes it.")
         if users:
-            highest = await rows.insert(self._database.client, users, kind, self._clock())
-            changes = [Change(highest, user, kind) for user in users]
+            now = self._clock()
+            highest = await rows.insert(self._database.client, users, kind, now)
+            changes = [Change(highest, user, kind, now.timestamp()) for user in users]
             work.after_commit(partial(self._publish, changes, time.monotonic()))
 
     async def start(self) -> None:
@@ -139,6 +152,15 @@ class ChangeFeed:
             await client.close()
         if self._bus is not None:
             await self._bus.close()
+
+    async def clean(self) -> bool:
+        """Delete a batch of what nobody needs any more, never the newest row; whether to go on.
+
+        In the transaction under way, if there is one.
+        """
+        client = self._database.client
+        deleted = await rows.delete_before(client, self._clock() - KEEP, self._known.top)
+        return deleted >= BATCH
 
     async def poll(self) -> None:
         """Learn of every change committed until now.
@@ -181,15 +203,20 @@ class ChangeFeed:
     def _take(self, changes: list[Change]) -> None:
         for change in changes:
             if self._known.meet(change):
-                self._apply(change)
+                self._learn(change)
 
     def _hear(self, change: Change) -> None:
         if self._known.hear(change):
-            self._apply(change)
+            self._learn(change)
 
     def _apply(self, change: Change) -> None:
         for handler in self._told:
             handler(change)
+
+    def _learn(self, change: Change) -> None:
+        """``_apply``, and say how old the news is by the two workers' clocks."""
+        self._apply(change)
+        self.on_delay(max(0.0, self._clock().timestamp() - change.at))
 
     async def _publish(self, changes: list[Change], written: float) -> None:
         for change in changes:
@@ -208,7 +235,6 @@ class ChangeFeed:
             await asyncio.sleep(INTERVAL * _dice.uniform(0.8, 1.2))
             try:
                 await self.poll()
-                await self._clean()
             except Exception as error:  # noqa: BLE001  # nothing may end this task
                 if not blind:
                     log.warning("the change feed can't be read (%s)", type(error).__name__)
@@ -218,11 +244,6 @@ class ChangeFeed:
                     log.warning("the change feed is read again")
                 blind = False
 
-    async def _clean(self) -> None:
-        """Delete what nobody needs any more, a batch at a time; never the newest row."""
-        if time.monotonic() < self._next_cleaning:
-            return
-        client = self._client or self._database.client
-        deleted = await rows.delete_before(client, self._clock() - KEEP, self._known.top)
-        if deleted < BATCH:
-            self._next_cleaning = time.monotonic() + _CLEAN_EVERY * _dice.uniform(0.5, 1.5)
+
+def _nothing(seconds: float) -> None:
+    """Nobody measures."""

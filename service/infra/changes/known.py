@@ -14,6 +14,8 @@ WINDOW = 30.0
 SPANS = 32
 """Missing spans that are asked for one by one; beyond, everything between first and last is."""
 
+_UNHEARD = object()
+
 
 class Gap(NamedTuple):
     """Ids never met, with higher ones met at ``since``: rolled back, or about to commit."""
@@ -40,7 +42,7 @@ class Known:
         self.top = self._floor = top
         self._gaps: list[Gap] = []
         self._last: OrderedDict[UUID, int] = OrderedDict()
-        self._heard: OrderedDict[Change, None] = OrderedDict()
+        self._heard: OrderedDict[tuple[int, UUID, str], object] = OrderedDict()
 
     def meet(self, change: Change) -> bool:
         """Take note of a row of the feed; False when it was met or heard of before."""
@@ -51,16 +53,16 @@ class Known:
         elif not self._fill(change.id):
             return False
         self.note(change)
-        heard = change in self._heard
-        self._heard.pop(change, None)
-        return not heard
+        return self._heard.pop(change.name, _UNHEARD) is _UNHEARD
 
     def hear(self, change: Change) -> bool:
         """Take note of a change told before its row is met; False when it is no news."""
-        if change in self._heard or (change.id <= self.top and self._gap_of(change.id) is None):
+        if change.name in self._heard or (
+            change.id <= self.top and self._gap_of(change.id) is None
+        ):
             return False
         self.note(change)
-        self._heard[change] = None
+        self._heard[change.name] = None
         if len(self._heard) > self._limit:
             self._heard.popitem(last=False)
         return True
@@ -82,10 +84,10 @@ class Known:
             return [(self._gaps[0].low, self._gaps[-1].high)]
         return [(gap.low, gap.high) for gap in self._gaps]
 
-    def mark(self, user_id: UUID) -> int:
+    def mark(self, user_id: UUID | None) -> int:
         """How far a read of that user which begins now is sure to see: its changes up to this."""
         settled = self._gaps[0].low - 1 if self._gaps else self.top
-        return max(settled, self._last.get(user_id, 0))
+        return max(settled, self._last.get(user_id, 0)) if user_id else settled
 
     def trusts(self, user_id: UUID, mark: int) -> bool:
         """Whether a value read under ``mark`` holds every change of the user known here."""

@@ -1,7 +1,7 @@
 """The SQL of the change feed, alike on three databases."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -9,15 +9,24 @@ from service.infra.database.guard import Guarded
 from service.infra.database.rows import in_dialect
 
 BATCH = 1000
-_COLUMNS = "SELECT id, user_id, kind FROM changes WHERE"
+_COLUMNS = "SELECT id, user_id, kind, at FROM changes WHERE"
 
 
 class Change(NamedTuple):
-    """One committed write to a user, its roles, its profile or its sessions."""
+    """One committed write to a user, its roles, its profile or its sessions.
+
+    ``at`` is when it was written, in seconds since 1970-01-01T00:00:00Z by its writer's clock.
+    """
 
     id: int
     user_id: UUID
     kind: str
+    at: float
+
+    @property
+    def name(self) -> tuple[int, UUID, str]:
+        """What it is known by, however it was learnt: instants lose a little on their way."""
+        return self[:3]
 
 
 async def insert(client: Guarded, user_ids: Sequence[UUID], kind: str, at: datetime) -> int:
@@ -76,4 +85,13 @@ async def _ask(client: Guarded, query: str, values: list[Any]) -> list[dict[str,
 
 
 def _changes(rows: list[dict[str, Any]]) -> list[Change]:
-    return [Change(int(row["id"]), UUID(str(row["user_id"])), row["kind"]) for row in rows]
+    return [
+        Change(int(row["id"]), UUID(str(row["user_id"])), row["kind"], _seconds(row["at"]))
+        for row in rows
+    ]
+
+
+def _seconds(at: datetime | str) -> float:
+    """An instant as a driver gives it: SQLite's as text, MariaDB's without a zone."""
+    instant = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()

@@ -12,7 +12,7 @@ from tortoise.connection import get_connection
 from tortoise.context import TortoiseContext
 
 from service.core.ports import Work
-from service.infra.database.guard import DatabaseUnavailable, Guarded
+from service.infra.database.guard import DatabaseUnavailable, Guarded, Load
 from service.infra.database.transactions import Scope
 from service.infra.database.url import Dialect, read_url
 from service.infra.database.work import Unit, under_way
@@ -26,6 +26,14 @@ MODELS: Final = (
     "service.auth.models",
     "service.changes.models",
     "service.idempotency.models",
+    "service.keys.models",
+    "service.api_keys.models",
+    "service.clients.models",
+    "service.leases.models",
+    "service.events.models",
+    "service.orders.models",
+    "service.webhooks.models",
+    "service.notifications.models",
     "aerich.models",
 )
 
@@ -79,6 +87,17 @@ class Database:
     @property
     def is_connected(self) -> bool:
         return self._context is not None
+
+    @property
+    def load(self) -> Load:
+        """How busy the pool is."""
+        return self._pool.load if self._pool else Load()
+
+    @property
+    def is_away(self) -> bool:
+        """Whether commands are refused unasked; an embedded database is never away."""
+        watch = self._pool.watch if self._pool else None
+        return watch is not None and watch.is_away
 
     @property
     def client(self) -> Guarded:

@@ -2,14 +2,20 @@
 
 import asyncio
 import logging
+import re
+import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any, ParamSpec, TypeVar
+from functools import lru_cache
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.exceptions import OperationalError, TransactionManagementError
+from tortoise.exceptions import IntegrityError, OperationalError, TransactionManagementError
 
+from service.core import tracing
 from service.core.errors import Refusal, Unavailable
+from service.core.metrics import DATABASE_COMMANDS
 from service.infra.database.watch import Watch
 
 P = ParamSpec("P")
@@ -24,6 +30,17 @@ IN_DOUBT = (
     "The database did not confirm this change, so it may or may not have been made."
     " Look whether it was before you try again."
 )
+
+
+_TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+[\"`]?([a-z_]{1,64})\b", re.IGNORECASE)
+
+
+class Load(NamedTuple):
+    """Connections that may be open, those that are in use, and commands that wait for one."""
+
+    size: int = 0
+    in_use: int = 0
+    waiting: int = 0
 
 
 class DatabaseUnavailable(Unavailable):
@@ -61,6 +78,11 @@ class Guarded(BaseDBAsyncClient):
         self.command_timeout = command_timeout
         self.log = _silent
 
+    @property
+    def load(self) -> Load:
+        """How busy it is."""
+        return Load()
+
     def translate(self, error: Exception) -> Exception:
         """What a driver's error is called here, without what it says."""
         raise NotImplementedError
@@ -76,6 +98,7 @@ class Guarded(BaseDBAsyncClient):
             OperationalError: anything else, a bug.
         """
         self._check_open()
+        began = time.perf_counter()
         try:
             async with asyncio.timeout(self.command_timeout):
                 answer = await command(*args, **kwargs)
@@ -84,9 +107,11 @@ class Guarded(BaseDBAsyncClient):
         except Exception as error:  # noqa: BLE001  # drivers raise all kinds
             failure = self._named(error)
         else:
+            DATABASE_COMMANDS.observe(time.perf_counter() - began, "ok")
             if self.watch is not None:
                 self.watch.seen()
             return answer
+        DATABASE_COMMANDS.observe(time.perf_counter() - began, _outcome(failure))
         # Raised here and not above, so that the driver's error is not even its context.
         raise failure
 
@@ -98,14 +123,15 @@ class Guarded(BaseDBAsyncClient):
         A write is not: whether it was done is not known, and the error says so.
         """
         reads = is_read(query)
-        try:
+        with span_of(query):
+            try:
+                return await self.guard(command, *args, **kwargs)
+            except DatabaseUnavailable as failure:
+                if not reads:
+                    failure.of_a_write()
+                if not (reads and failure.lost):
+                    raise
             return await self.guard(command, *args, **kwargs)
-        except DatabaseUnavailable as failure:
-            if not reads:
-                failure.of_a_write()
-            if not (reads and failure.lost):
-                raise
-        return await self.guard(command, *args, **kwargs)
 
     def _check_open(self) -> None:
         if not self.is_open:
@@ -169,6 +195,25 @@ class Guarded(BaseDBAsyncClient):
 def is_read(query: str) -> bool:
     """Whether a statement of ours only reads. ``WITH`` may write, so it does not count."""
     return query.lstrip()[:6].upper() == "SELECT"
+
+
+def span_of(query: str) -> AbstractContextManager[None]:
+    """The span of a statement: what it does to which table, and nothing else of it."""
+    if not tracing.is_traced():
+        return tracing.step("database", "")
+    return tracing.step("database", *_summary(query))
+
+
+@lru_cache(maxsize=512)
+def _summary(query: str) -> tuple[str, str]:
+    table = _TABLE.search(query)
+    return query.split(None, 1)[0].upper()[:16], table[1] if table else ""
+
+
+def _outcome(failure: Exception) -> str:
+    if isinstance(failure, DatabaseUnavailable):
+        return "unavailable"
+    return "violation" if isinstance(failure, IntegrityError) else "bug"
 
 
 def bug(error: Exception, said: str = "") -> OperationalError:

@@ -2,10 +2,12 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from service.core.metrics import POOL_TIMEOUTS, POOL_WAIT
 from service.infra.database.guard import DatabaseUnavailable
 from service.infra.finishing import to_the_end
 
@@ -31,9 +33,14 @@ class Lane:
     def __init__(self, name: str, timeout: float) -> None:
         """``timeout`` is how many seconds one piece of work may take, without the wait for it."""
         self.connection: Connection | None = None
+        self.waiting = 0
         self._timeout = timeout
         self._lock = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+
+    @property
+    def is_busy(self) -> bool:
+        return self._lock.locked()
 
     async def open(self, make: Callable[[], Connection]) -> None:
         loop = asyncio.get_running_loop()
@@ -58,11 +65,18 @@ class Lane:
         Raises:
             DatabaseUnavailable: it does not come; nothing was done.
         """
+        began, waits = time.perf_counter(), self._lock.locked()
+        self.waiting += 1
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._lock.acquire()
         except TimeoutError:
+            POOL_TIMEOUTS.add()
             raise DatabaseUnavailable("LaneBusy", undone=True) from None
+        finally:
+            self.waiting -= 1
+        if waits:
+            POOL_WAIT.observe(time.perf_counter() - began)
 
     def leave(self) -> None:
         self._lock.release()

@@ -1,10 +1,12 @@
 """What the engines with a pool share: who waits for a connection, who opens one, who is told."""
 
 import asyncio
+import time
 from types import TracebackType
 from typing import Any
 
-from service.infra.database.guard import DatabaseUnavailable, Guarded
+from service.core.metrics import POOL_TIMEOUTS, POOL_WAIT
+from service.infra.database.guard import DatabaseUnavailable, Guarded, Load
 from service.infra.database.watch import Watch
 
 RELEASE_SECONDS = 0.25
@@ -26,8 +28,13 @@ class Pooled(Guarded):
     ) -> None:
         super().__init__(maxsize=maxsize, **settings)
         self._slots = asyncio.Semaphore(maxsize)
+        self._size, self._in_use, self._waiting = maxsize, 0, 0
         self._connect_timeout, self._pool_timeout = connect_timeout, pool_timeout
         self.watch = Watch(self.probe, self.forget_idle, timeout=connect_timeout)
+
+    @property
+    def load(self) -> Load:
+        return Load(self._size, self._in_use, self._waiting)
 
     async def probe(self) -> None:
         """Open a connection beside the pool and ask it something; raises when that fails."""
@@ -53,19 +60,15 @@ class Pooled(Guarded):
         pool: Any = self._pool
         if pool is None:
             raise DatabaseUnavailable("closed", undone=True)
-        try:
-            async with asyncio.timeout(self._pool_timeout):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise DatabaseUnavailable("PoolBusy", undone=True) from None
+        await self._enter()
         try:
             async with asyncio.timeout(self._connect_timeout):
                 return Lease(self, pool, await self._check_out(pool))
         except asyncio.CancelledError:
-            self._slots.release()
+            self._leave()
             raise
         except Exception as error:  # noqa: BLE001  # drivers raise all kinds
-            self._slots.release()
+            self._leave()
             failure = self._named(error)
         if isinstance(failure, DatabaseUnavailable):
             failure.lost, failure.undone = False, True
@@ -78,7 +81,36 @@ class Pooled(Guarded):
         try:
             await self._check_in(lease.pool, lease.connection)
         finally:
-            self._slots.release()
+            self._leave()
+
+    async def _enter(self) -> None:
+        """Take a slot; whoever finds one free does not wait, not even for the loop.
+
+        Raises:
+            DatabaseUnavailable: none is free in time.
+        """
+        if self._slots.locked():
+            await self._wait()
+        else:
+            await self._slots.acquire()
+        self._in_use += 1
+
+    async def _wait(self) -> None:
+        began = time.perf_counter()
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._pool_timeout):
+                await self._slots.acquire()
+        except TimeoutError:
+            POOL_TIMEOUTS.add()
+            raise DatabaseUnavailable("PoolBusy", undone=True) from None
+        finally:
+            self._waiting -= 1
+        POOL_WAIT.observe(time.perf_counter() - began)
+
+    def _leave(self) -> None:
+        self._in_use -= 1
+        self._slots.release()
 
 
 class Lease:

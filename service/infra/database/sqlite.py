@@ -16,7 +16,7 @@ from tortoise.backends.sqlite.client import SqliteTransactionWrapper
 from tortoise.exceptions import IntegrityError, TransactionManagementError
 
 from service.infra.database import lane
-from service.infra.database.guard import DatabaseUnavailable, Guarded, bug, is_read
+from service.infra.database.guard import DatabaseUnavailable, Guarded, Load, bug, is_read
 from service.infra.database.lane import Connection, Lane
 from service.infra.database.transactions import Scope, Transaction
 from service.infra.database.url import MEMORY
@@ -108,6 +108,14 @@ class SqliteClient(_Sqlite, TortoiseClient):
         super().__init__(command_timeout=lane.PATIENCE + self._run_timeout, **settings)
         self._reads_beside = reads_beside and self.filename != MEMORY
         self.writer = self.reader = Lane("sqlite", self._run_timeout)
+
+    @property
+    def load(self) -> Load:
+        lanes = {self.writer, self.reader}
+        busy, waiting = (
+            sum(of) for of in zip(*((e.is_busy, e.waiting) for e in lanes), strict=True)
+        )
+        return Load(len(lanes), busy, waiting)
 
     async def create_connection(self, with_db: bool) -> None:
         async def connect() -> None:

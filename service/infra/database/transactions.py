@@ -10,7 +10,7 @@ from tortoise.context import get_current_context
 from tortoise.exceptions import TransactionManagementError
 
 from service.core.errors import Unavailable
-from service.infra.database.guard import DatabaseUnavailable, Guarded
+from service.infra.database.guard import DatabaseUnavailable, Guarded, span_of
 from service.infra.finishing import to_the_end
 
 _savepoints = count()
@@ -50,7 +50,8 @@ class Transaction(Guarded, TransactionalDBClient):
 
     async def attempt(self, query: str, command: Any, *args: Any, **kwargs: Any) -> Any:
         """Nothing is run again inside a transaction, and nothing stays of one that ends here."""
-        return await self.guard(command, *args, **kwargs)
+        with span_of(query):
+            return await self.guard(command, *args, **kwargs)
 
     async def begin(self) -> None:
         """Begin, once more on a fresh connection when the first was found broken."""
@@ -78,7 +79,8 @@ class Transaction(Guarded, TransactionalDBClient):
         TransactionManagementError: an earlier statement failed, and PostgreSQL rolled back.
         """
         try:
-            answer = await self.guard(self.control, "COMMIT")
+            with span_of("COMMIT"):
+                answer = await self.guard(self.control, "COMMIT")
         except DatabaseUnavailable as failure:
             failure.of_a_write()
             raise

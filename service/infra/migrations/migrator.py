@@ -62,11 +62,12 @@ class Migrator:
         """Apply what is pending, one process at a time; the names of what was applied.
 
         Raises:
-            MigrationError: one failed; the text says which statement, and what to do.
+            MigrationError: one failed, or the database takes no UTF-8; the text says what to do.
             DatabaseUnavailable: the database cannot be reached.
         """
         done = []
         async with self._alone() as client:
+            await _refuse_other_letters(client)
             for migration in await self._pending(client):
                 await self._step(client, migration, forward=True, progress=progress)
                 done.append(migration.name)
@@ -233,6 +234,18 @@ async def _run(client: BaseDBAsyncClient, migration: Migration, statements: Sequ
                 f"{migration.name}: statement {number} of {len(statements)} failed ({error});"
                 f" {undone}. {migration.advice.get(client.capabilities.dialect, '')}".rstrip()
             ) from None
+
+
+async def _refuse_other_letters(client: Guarded) -> None:
+    """Raises: MigrationError, on a database of PostgreSQL's that takes other text than UTF-8."""
+    if client.capabilities.dialect != "postgres":
+        return
+    _, rows = await client.execute_query("SHOW server_encoding")
+    if (encoding := rows[0]["server_encoding"]) != "UTF8":
+        raise MigrationError(
+            f"The database's encoding is {encoding}; names need UTF8. Create it anew with"
+            " CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
+        )
 
 
 async def _applied(client: Guarded) -> list[str]:

@@ -28,11 +28,17 @@ def reply(
     return HTTPResponse(text, status, {**tag, **(headers or {})}, content_type=JSON)
 
 
-def reply_if_new(request: Request, view: VersionedView) -> HTTPResponse:
+def reply_if_new(
+    request: Request,
+    view: VersionedView,
+    headers: Mapping[str, str] | None = None,
+    *,
+    sparse: bool = False,
+) -> HTTPResponse:
     """``view``, or 304 and nothing for a caller that holds this version already."""
     if is_known(joined(request, "if-none-match"), view.etag):
-        return HTTPResponse(status=304, headers={"ETag": view.etag})
-    return reply(view)
+        return HTTPResponse(status=304, headers={"ETag": view.etag, **(headers or {})})
+    return reply(view, headers=headers, sparse=sparse)
 
 
 def reply_page(page: Page[Any]) -> HTTPResponse:

@@ -1,11 +1,11 @@
 """What callers send: bodies and queries, taken apart no further than the door must."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 from urllib.parse import parse_qsl
 
 from service.core.errors import Invalid, Kind, Refusal
-from service.core.parsing import Raw
+from service.core.parsing import Raw, printable
 from service.transport.http.requests import Request
 
 FORM = "application/x-www-form-urlencoded"
@@ -55,6 +55,16 @@ def query(request: Request) -> Mapping[str, str]:
     return _pairs(request.query_string.encode())
 
 
+def keep_out_of_query(request: Request, names: Iterable[str]) -> None:
+    """What is secret must not stand in an address, which others write down (RFC 6749 §2.3.1).
+
+    Raises:
+        Invalid: one of ``names`` is a parameter of the query.
+    """
+    if found := query(request).keys() & set(names):
+        raise Invalid({name: ["Must not be sent in the query."] for name in sorted(found)})
+
+
 def _pairs(text: bytes) -> Mapping[str, str]:
     try:
         pairs = parse_qsl(
@@ -65,7 +75,7 @@ def _pairs(text: bytes) -> Mapping[str, str]:
     fields: dict[str, str] = {}
     for name, value in pairs:
         if name in fields:
-            raise Invalid({name[:64]: ["Must be given only once."]})
+            raise Invalid({printable(name): ["Must be given only once."]})
         fields[name] = value
     return fields
 

@@ -1,18 +1,20 @@
 """How refusals and bugs are answered."""
 
 import math
+import re
 from asyncio import CancelledError
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sanic.exceptions import MethodNotAllowed, SanicException
+from sanic.exceptions import MethodNotAllowed, NotFound, SanicException
 from sanic.handlers import ErrorHandler
 from sanic.response import HTTPResponse
 
 from service.core.errors import (
     EtagMismatch,
+    InsufficientScope,
     Invalid,
     InvalidToken,
     Kind,
@@ -24,11 +26,13 @@ from service.transport.bugs import log_bug
 from service.transport.errors import BUG, INTERNAL_CODE, WIRE, Wire, wire
 from service.transport.http.answers import JSON
 from service.transport.http.cors import Cors
+from service.transport.http.framing import Malformed
 from service.transport.http.requests import Request
-from service.transport.http.routes import template
+from service.transport.http.routes import METHODS, template
 
 PROBLEM = "application/problem+json"
-REALM = 'Bearer realm="arcana"'
+REALM = 'realm="arcana"'
+_WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
 class RefusalBody(BaseModel):
@@ -107,6 +111,8 @@ class Errors(ErrorHandler):
         self._cors = cors
 
     def response(self, request: Request, exception: BaseException) -> HTTPResponse:
+        if isinstance(exception, NotFound) and request.method not in METHODS:
+            exception = MethodNotAllowed("", request.method, METHODS)
         if isinstance(exception, MethodNotAllowed):
             allowed = self._cors.preflight(request, exception.allowed_methods or ())
             if allowed is not None:
@@ -139,11 +145,16 @@ def _headers(refusal: Refusal) -> dict[str, str]:
         return {"Retry-After": str(max(1, math.ceil(refusal.retry_after.total_seconds())))}
     if isinstance(refusal, EtagMismatch):
         return {"ETag": refusal.etag}
-    if refusal.kind is not Kind.UNAUTHENTICATED:
-        return {}
-    # RFC 6750 §3.1: no error code for a caller that sent no token.
-    fault = ', error="invalid_token"' if refusal.code == InvalidToken.code else ""
-    return {"WWW-Authenticate": REALM + fault}
+    if isinstance(refusal, InsufficientScope):
+        return _challenge(refusal, f', scope="{refusal.needed}"' if refusal.needed else "")
+    return _challenge(refusal) if refusal.kind is Kind.UNAUTHENTICATED else {}
+
+
+def _challenge(refusal: Refusal, more: str = "") -> dict[str, str]:
+    """RFC 6750 §3: a caller that sent no token hears of no error."""
+    has_sent = isinstance(refusal, (InvalidToken, InsufficientScope))
+    fault = f', error="{refusal.code}"' if has_sent else ""
+    return {"WWW-Authenticate": f"{refusal.scheme} {REALM}{fault}{more}"}
 
 
 def _refused_by_sanic(exception: SanicException) -> Failure:
@@ -153,6 +164,8 @@ def _refused_by_sanic(exception: SanicException) -> Failure:
     known = _OF_SANIC.get(status) or (_OF_SANIC[400] if 400 <= status < 500 else None)
     if known is None:
         return _INTERNAL
+    if isinstance(exception, Malformed):
+        return Failure(known.status, known.error, known.code, str(exception))
     if not isinstance(exception, MethodNotAllowed):
         return known
     allow = ", ".join(sorted(exception.allowed_methods or ()))
@@ -161,6 +174,7 @@ def _refused_by_sanic(exception: SanicException) -> Failure:
 
 def present(failure: Failure, request: Request, **more: object) -> HTTPResponse:
     """``failure`` in the form that the caller accepts, and ``more`` beside it."""
+    request.refused = failure.code
     facts: dict[str, Any] = {
         "code": failure.code,
         "request_id": request.id,
@@ -189,11 +203,9 @@ def _wants_problem(request: Request) -> bool:
 
 
 def _weight(parameters: list[str]) -> float:
+    """The weight among the parameters of a type (RFC 9110 §12.4.2); 0 for one that is none."""
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0
+            return float(value) if _WEIGHT.fullmatch(value) else 0
     return 1

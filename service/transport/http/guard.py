@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable
 
 from service.core.access import Actor
-from service.transport.credentials import bearer_token
-from service.transport.http.addresses import Callers
+from service.transport.addresses import Callers
+from service.transport.credentials import basic_pair, bearer_token
 from service.transport.http.requests import Request
 
 Authenticate = Callable[[Actor, str], Awaitable[Actor]]
@@ -20,7 +20,15 @@ class Guard:
 
     def visitor(self, request: Request) -> Actor:
         """Somebody with an address and no name; what public operations get, whatever was sent."""
-        return Actor(address=self._callers.address(request))
+        forwarded = request.headers.getall("x-forwarded-for", [])
+        address = self._callers.address(request.ip, forwarded)
+        agent = request.headers.get("user-agent", "")
+        request.actor = visitor = Actor(address=address, agent=agent)
+        return visitor
+
+    def client(self, request: Request) -> tuple[str, str] | None:
+        """The id and secret of a client that uses HTTP Basic; None when it does not."""
+        return basic_pair(request.headers.getall("authorization", []))
 
     async def actor(self, request: Request) -> Actor:
         """Whoever the bearer token names; a visitor when none was sent.
@@ -31,4 +39,7 @@ class Guard:
         """
         visitor = self.visitor(request)
         token = bearer_token(request.headers.getall("authorization", []))
-        return visitor if token is None else await self._authenticate(visitor, token)
+        if token is None:
+            return visitor
+        request.actor = actor = await self._authenticate(visitor, token)
+        return actor

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from service.core.access import Anyone, Role, Rule, Self, SignedIn
+from service.core.access import Anyone, Owner, Role, Rule, Self, SignedIn
 from service.core.errors import (
     EtagMismatch,
     Forbidden,
     IdempotencyMismatch,
+    InsufficientScope,
     Invalid,
     InvalidToken,
     Kind,
@@ -17,6 +18,7 @@ from service.core.errors import (
     Refusal,
     Unavailable,
 )
+from service.core.parsing import Command
 from service.transport.errors import BUG, INTERNAL_CODE, WIRE, Wire
 from service.transport.http.bodies import FORM, UnsupportedMediaType
 from service.transport.http.errors import PROBLEM
@@ -33,18 +35,24 @@ _ABOUT = (
 )
 _TEXT: Json = {"schema": {"type": "string"}}
 _PATH_PARAMETERS: dict[str, Json] = {
-    "user_id": {
-        "description": "The user's id, a UUID in its canonical form.",
+    "name": {"description": "The role's name.", "schema": {"type": "string"}},
+    "key_id": {"description": "The API key's id.", "schema": {"type": "string", "format": "uuid"}},
+    "secret_id": {
+        "description": "The client secret's id.",
         "schema": {"type": "string", "format": "uuid"},
     },
-    "name": {"description": "The role's name.", "schema": {"type": "string"}},
+}
+_TAG = r'(W/)?"[!#-~]*"'
+_TAGS: Json = {
+    "type": "string",
+    "anyOf": [{"const": "*"}, {"pattern": rf"^{_TAG}(, *{_TAG})*$"}],
 }
 _IF_MATCH: Json = {
     "name": "If-Match",
     "in": "header",
     "required": False,
     "description": "Change it only while it has one of these ETags; `*` stands for any.",
-    "schema": {"type": "string"},
+    "schema": _TAGS,
     "example": '"7"',
 }
 _IF_NONE_MATCH: Json = {
@@ -83,6 +91,20 @@ _HEADERS: dict[str, Json] = {
     "WWW-Authenticate": {
         "description": "The scheme to authenticate with.",
         "schema": {"type": "string"},
+    },
+}
+
+
+_SCHEMES: Json = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The access token that log-in or refresh gave, or an API key.",
+    },
+    "client": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "A service account's id and one of its secrets (RFC 6749 §2.3.1).",
     },
 }
 
@@ -132,14 +154,7 @@ def document(app: App, version: str) -> Json:
             "schemas": schemas.definitions,
             "responses": {_key(wire): _refusal_response(wire) for wire in (*WIRE.values(), BUG)},
             "headers": _HEADERS,
-            "securitySchemes": {
-                "bearer": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "bearerFormat": "JWT",
-                    "description": "The access token that log-in or refresh gave.",
-                }
-            },
+            "securitySchemes": _SCHEMES,
         },
     }
 
@@ -149,21 +164,44 @@ def _operation(each: Routed, schemas: Schemas) -> Json:
     described: Json = {
         "operationId": facts.id + ("ByPut" if again else ""),
         "summary": facts.summary + (" (the same as PATCH)" if again else ""),
-        "description": f"Who may: {who(facts.policy)}.",
+        "description": f"Who may: {who(facts.policy)}.{_by_key(facts)}",
         "tags": [each.tag],
         "responses": _responses(facts, schemas),
     }
     if _may_be_held(each):
         described["responses"]["304"] = _UNCHANGED
     if Anyone() in facts.policy:
-        described["security"] = [{}, {"bearer": []}] if len(facts.policy) > 1 else []
+        described["security"] = _optional(facts)
     if parameters := _parameters(each, schemas):
         described["parameters"] = parameters
     if facts.body is not None:
-        content = {"schema": schemas.reference(facts.body)}
-        forms = (JSON, FORM) if facts.form else (JSON,)
-        described["requestBody"] = {"required": True, "content": dict.fromkeys(forms, content)}
+        described["requestBody"] = {
+            "required": True,
+            "content": _content(facts.body, facts, schemas),
+        }
     return described
+
+
+def _optional(facts: Operation) -> list[Json]:
+    """How one may, but need not, authenticate for what anyone may do."""
+    if facts.basic:
+        return [{}, {"client": []}]
+    return [{}, {"bearer": []}] if len(facts.policy) > 1 else []
+
+
+def _by_key(facts: Operation) -> str:
+    """What an API key needs, where one has to authenticate."""
+    if Anyone() in facts.policy:
+        return ""
+    return f" An API key needs the scope `{facts.scope}`." if facts.scope else " Not by API key."
+
+
+def _content(body: type[Command], facts: Operation, schemas: Schemas) -> Json:
+    schema = schemas.reference(body)
+    content = {JSON: {"schema": schema}}
+    if facts.form:  # where all is text, and nothing comes twice
+        content[FORM] = {"schema": {**schema, "additionalProperties": {"type": "string"}}}
+    return content
 
 
 def who(policy: tuple[Rule, ...]) -> str:
@@ -177,6 +215,8 @@ def _who(rule: Rule) -> str:
             return "anyone"
         case SignedIn():
             return "whoever is signed in"
+        case Owner():
+            return "the user that it belongs to"
         case Self():
             return "the user itself"
         case Role(name):
@@ -186,11 +226,20 @@ def _who(rule: Rule) -> str:
 
 def _parameters(each: Routed, schemas: Schemas) -> list[Json]:
     in_path = [
-        {"name": name, "in": "path", "required": True, **_PATH_PARAMETERS.get(name, _TEXT)}
+        {"name": name, "in": "path", "required": True, **_path_parameter(name)}
         for name in re.findall(r"<(\w+)>", each.path)
     ]
     in_query = schemas.parameters(each.operation.query) if each.operation.query else []
     return in_path + in_query + _header_parameters(each)
+
+
+def _path_parameter(name: str) -> Json:
+    """What is said of a parameter; of a noun's id it goes without saying."""
+    if name in _PATH_PARAMETERS or not name.endswith("_id"):
+        return _PATH_PARAMETERS.get(name, _TEXT)
+    noun = name.removesuffix("_id").replace("_", " ")
+    described = f"The {noun}'s id, a UUID in its canonical form."
+    return {"description": described, "schema": {"type": "string", "format": "uuid"}}
 
 
 def _header_parameters(each: Routed) -> list[Json]:
@@ -237,7 +286,7 @@ def refusals(facts: Operation) -> Iterator[tuple[Kind, str]]:
     """The kinds and codes of all that can be refused, each once: declared ones and implied ones."""
     implied: list[type[Refusal]] = [Unavailable]
     if Anyone() not in facts.policy:
-        implied += [MissingToken, InvalidToken]
+        implied += [MissingToken, InvalidToken, InsufficientScope]
         if SignedIn() not in facts.policy:
             implied.append(Forbidden)
     if facts.body is not None or facts.query is not None or facts.is_conditional:
@@ -259,7 +308,7 @@ def _refusal_response(wire: Wire) -> Json:
         headers["Retry-After"] = _header("Retry-After")
     if wire.http == 412:
         headers["ETag"] = _header("ETag")
-    if wire.http == 401:
+    if wire.http in (401, 403):
         headers["WWW-Authenticate"] = _header("WWW-Authenticate")
     return {
         "description": wire.error,

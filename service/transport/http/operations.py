@@ -34,7 +34,13 @@ class Operation:
     form: bool
     query: type[Command] | None
     sparse: bool
+    basic: bool
     refusals: tuple[type[Refusal], ...]
+
+    @property
+    def scope(self) -> str | None:
+        """What an API key must hold; None when no key will do."""
+        return getattr(self.method, "__scope__", None)
 
     @property
     def is_versioned(self) -> bool:
@@ -67,16 +73,18 @@ def operation(
     form: bool = False,
     query: type[Command] | None = None,
     sparse: bool = False,
+    basic: bool = False,
     refusals: tuple[type[Refusal], ...] = (),
 ) -> Callable[[Handler], Handler]:
     """Say what a handler offers; ``method`` is the service method that it calls.
 
     ``form`` means that the body may come as a form too, ``sparse`` that the view leaves out what
-    is None. Without ``view`` the answer is empty.
+    is None, ``basic`` that the caller may show itself by HTTP Basic. Without ``view`` the answer
+    is empty.
     """
     rules = policy if method is None else method.__policy__  # type: ignore[attr-defined]  # by allow
     facts = Operation(
-        name, summary, method, rules, status, view, body, form, query, sparse, refusals
+        name, summary, method, rules, status, view, body, form, query, sparse, basic, refusals
     )
 
     def declare(handler: Handler) -> Handler:

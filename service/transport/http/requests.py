@@ -9,16 +9,24 @@ from sanic.config import Config
 from sanic.exceptions import BadURL
 from sanic.request import Request as SanicRequest
 
+from service.core.access import Actor
 from service.transport.request_ids import request_id
 
 App = Sanic[Config, SimpleNamespace]
 
 
 class Request(SanicRequest[App, SimpleNamespace]):
-    """A request that knows when it began; its id is sane whatever the caller sent."""
+    """A request that knows when it began; its id is sane whatever the caller sent.
+
+    For the log: ``actor`` is who makes it as far as anybody asked, ``refused`` the code of the
+    refusal it is answered with, and ``is_told`` that its line is written.
+    """
 
     def __init__(self, url_bytes: bytes, *args: Any, **kwargs: Any) -> None:
         self.began = time.perf_counter()
+        self.actor: Actor | None = None
+        self.refused: str | None = None
+        self.is_told = False
         self._checked_id: str | None = None
         try:
             super().__init__(url_bytes, *args, **kwargs)

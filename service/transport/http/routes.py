@@ -6,12 +6,15 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from sanic import Blueprint
+from sanic.constants import HTTPMethod
 
 from service.transport.http.requests import Request
 
 _TYPE = re.compile(r":[^>]*")
 UNROUTED = "-"
 API = "/api/v1"
+METHODS = tuple(sorted(map(str, HTTPMethod)))
+"""Those of RFC 9110 and RFC 5789, but for CONNECT and TRACE."""
 READ = ("GET", "HEAD")
 CHANGE = ("PATCH", "PUT")
 """PUT changes the given fields, as PATCH does: the seed's clients rely on it."""

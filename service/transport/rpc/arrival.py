@@ -2,26 +2,35 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from service.transport.rpc.faults import BadHeader, Fault
+from service.transport.rpc.faults import BadHeader, Fault, HeadersTooLarge
 
 Headers = list[tuple[str, str]]
 
-_TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])", re.ASCII)
+_TIMEOUT = re.compile(r"[0-9]{1,8}[HMSmun]", re.ASCII)
 """At most eight digits (gRPC over HTTP/2, TimeoutValue)."""
 _SECONDS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+_NAME = re.compile(r"[0-9a-z_.-]+", re.ASCII)
+"""Of metadata (gRPC over HTTP/2, Header-Name)."""
+_OVERHEAD = 32
+"""Bytes that each header counts for beyond its own (RFC 9113 §6.5.2)."""
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """The caller's deadline, in the loop's time, and what was wrong with the headers."""
+    """The caller's deadline, in the loop's time, and what was wrong with the headers.
+
+    ``agent`` is what the caller's program calls itself; grpclib does not pass it on. ``is_late``
+    says that the connection is leaving and takes no more calls.
+    """
 
     deadline: float | None = None
     fault: type[Fault] | None = None
+    agent: str = ""
+    is_late: bool = False
 
 
 ARRIVAL: ContextVar[Arrival] = ContextVar("arcana_rpc_arrival", default=Arrival())  # noqa: B039  # it is frozen
@@ -32,27 +41,43 @@ def arrival() -> Arrival:
     return ARRIVAL.get()
 
 
-def read_headers(headers: Iterable[tuple[str, str]]) -> tuple[Headers, Arrival]:
-    """The headers that grpclib may see, and what was taken out of them.
+def read_headers(headers: Headers, at_most: int) -> tuple[Headers, Arrival]:
+    """The headers that grpclib may see, and what was taken out of them; ``at_most`` bytes.
 
     Its own reading of ``grpc-timeout`` and of binary metadata leaves some calls without an answer.
     """
+    fault = _fault(headers, at_most)
     kept: Headers = []
     timeouts: list[float] = []
-    fault: type[Fault] | None = None
+    agent = ""
     for name, value in headers:
-        if name == "grpc-timeout":
-            if match := _TIMEOUT.fullmatch(value):
-                timeouts.append(int(match[1]) * _SECONDS[match[2]])
-            else:
-                fault = BadHeader
-        elif name.endswith("-bin"):
-            values = [part.strip(" ") for part in value.split(",")]
-            if not all(map(_BASE64.fullmatch, values)):
-                fault = BadHeader
-                continue
-            kept.extend((name, part) for part in values)
+        parts = _parts(name, value)
+        if parts is None:
+            fault = fault or BadHeader
+        elif name == "grpc-timeout":
+            timeouts.append(int(value[:-1]) * _SECONDS[value[-1]])
         else:
-            kept.append((name, value))
+            agent = value if name == "user-agent" else agent
+            kept.extend((name, part) for part in parts)
     deadline = asyncio.get_running_loop().time() + min(timeouts) if timeouts else None
-    return kept, Arrival(deadline, fault)
+    return kept, Arrival(deadline, fault, agent)
+
+
+def _fault(headers: Headers, at_most: int) -> type[Fault] | None:
+    """What is wrong with all of them together."""
+    if sum(len(name) + len(value) + _OVERHEAD for name, value in headers) > at_most:
+        return HeadersTooLarge
+    pseudo = [name for name, _ in headers if name.startswith(":")]
+    return BadHeader if len(set(pseudo)) < len(pseudo) else None
+
+
+def _parts(name: str, value: str) -> list[str] | None:
+    """The values that a header has; None when it cannot be read."""
+    if name == "grpc-timeout":
+        return [value] if _TIMEOUT.fullmatch(value) else None
+    if not (value.isascii() and value.isprintable()):
+        return None
+    if name.endswith("-bin"):
+        values = [part.strip(" ") for part in value.split(",")]
+        return values if all(map(_BASE64.fullmatch, values)) else None
+    return [value] if name.startswith(":") or _NAME.fullmatch(name) else None

@@ -11,6 +11,7 @@ from service.core.access import Actor
 from service.core.views import VersionedView
 from service.transport.credentials import bearer_token
 from service.transport.request_ids import request_id
+from service.transport.rpc.arrival import arrival
 
 Authenticate = Callable[[Actor, str], Awaitable[Actor]]
 """Who an access token speaks for; the visitor given keeps its address. Raises InvalidToken."""
@@ -23,7 +24,10 @@ _current: ContextVar["Call"] = ContextVar("arcana_rpc_call")
 
 @dataclass(slots=True)
 class Call:
-    """One gRPC call. ``initial`` is the metadata sent before its first answer."""
+    """One gRPC call. ``initial`` is the metadata sent before its first answer.
+
+    For the log, ``code`` says how it ended, and ``known`` who makes it as far as anybody asked.
+    """
 
     method: str
     metadata: Metadata
@@ -31,6 +35,8 @@ class Call:
     authenticate: Authenticate
     request_id: str = ""
     initial: dict[str, str] = field(default_factory=dict)
+    code: str = ""
+    known: Actor | None = None
     _actor: Actor | None = None
 
     def __post_init__(self) -> None:
@@ -44,7 +50,7 @@ class Call:
     @property
     def visitor(self) -> Actor:
         """The caller without a name; the ``authorization`` metadata is not looked at."""
-        return Actor(address=self.address)
+        return Actor(address=self.address, agent=arrival().agent)
 
     async def actor(self) -> Actor:
         """Raises: InvalidToken, and whatever else ``authenticate`` raises."""
@@ -52,7 +58,17 @@ class Call:
             token = bearer_token(self.metadata.getall("authorization", []))
             visitor = self.visitor
             self._actor = visitor if token is None else await self.authenticate(visitor, token)
+            self.known = self._actor
         return self._actor
+
+    async def recheck(self) -> None:
+        """Ask again for the caller of a call that goes on, if it has one.
+
+        Raises: InvalidToken, and whatever else ``authenticate`` raises.
+        """
+        if self._actor is not None and self._actor.is_signed_in:
+            self._actor = None
+            await self.actor()
 
 
 def call() -> Call:

@@ -5,174 +5,24 @@ Two of its private parts are used, ``Server._protocol_factory`` with ``_handlers
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import os
+import socket
+import ssl
 from typing import Any, cast
 
-from grpclib.encoding.proto import ProtoCodec
 from grpclib.protocol import H2Protocol
-from grpclib.protocol import Stream as Http2Stream
 from grpclib.server import Handler, Server
-from hyperframe.frame import GoAwayFrame
 
-from service.transport.rpc.arrival import ARRIVAL, read_headers
-from service.transport.rpc.faults import Compressed, Malformed, TooLarge
+from service.transport.purses import Purse
+from service.transport.rpc.connection import EdgeProtocol
+from service.transport.rpc.handler import EdgeHandler
+from service.transport.rpc.inbound import StrictCodec
+from service.transport.rpc.limits import Limits
 
-_log = logging.getLogger("arcana.rpc")
-_PREFIX = 5
-"""Bytes before each message: one flag and its length (gRPC over HTTP/2)."""
 _FLUSH = 1.0
 """Seconds a closed connection has to take what was written to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bytes one message and one call may send."""
-
-    message: int = 4 << 20
-    stream: int = 64 << 20
-
-
-class StrictCodec(ProtoCodec):
-    """Says of a message that cannot be read that the caller wrote it wrongly."""
-
-    def decode(self, data: bytes, message_type: Any) -> Any:
-        try:
-            return super().decode(data, message_type)
-        except Exception:  # noqa: BLE001  # the codecs raise many kinds; each means the same
-            raise Malformed from None
-
-
-class Inbound:
-    """Reads the messages of one call, and refuses at the prefix what must not be read."""
-
-    def __init__(
-        self, read: Callable[[int], Awaitable[bytes]], limits: Limits, *, needs_message: bool
-    ) -> None:
-        self._read, self._limits, self._needs_message = read, limits, needs_message
-        self._at_prefix, self._total = True, 0
-
-    async def __call__(self, size: int) -> bytes:
-        """The next ``size`` bytes; grpclib asks for a prefix and a message by turns.
-
-        Raises:
-            Malformed, Compressed, TooLarge.
-        """
-        if self._at_prefix:
-            return await self._prefix()
-        self._at_prefix = True
-        self._total += size
-        if size > self._limits.message or self._total > self._limits.stream:
-            raise TooLarge
-        message = await self._bytes(size)
-        if len(message) != size:
-            raise Malformed
-        return message
-
-    async def _prefix(self) -> bytes:
-        prefix = await self._bytes(_PREFIX)
-        if not prefix and self._needs_message:
-            raise Malformed
-        if prefix and prefix[0]:
-            raise Compressed
-        self._at_prefix, self._needs_message = not prefix, False
-        return prefix
-
-    async def _bytes(self, size: int) -> bytes:
-        """All of them, or none at the end of the stream."""
-        try:
-            return await self._read(size)
-        except AssertionError:  # the caller ended the stream in the middle
-            raise Malformed from None
-
-
-class EdgeHandler(Handler):
-    """Starts the calls of one connection, and lets go of each exactly once."""
-
-    last_id = 0
-
-    def __init__(self, plain: Handler, limits: Limits, unknown: str) -> None:
-        super().__init__(plain.mapping, plain.codec, plain.status_details_codec, plain.dispatch)
-        self._limits, self._unknown = limits, unknown
-        self._held: dict[Http2Stream, Callable[[], Any]] = {}
-
-    def accept(
-        self, stream: Http2Stream, headers: list[tuple[str, str]], release_stream: Callable[[], Any]
-    ) -> None:
-        kept, arrived = read_headers(headers)
-        said = dict(kept)
-        path = said.get(":path")
-        if path not in self.mapping:
-            kept = [(n, v) for n, v in kept if n != ":path"] + [(":path", self._unknown)]
-        if ":method" not in said:
-            kept.append((":method", ""))
-        method = self.mapping.get(path or "")
-        one_message = method is not None and not method.cardinality.client_streaming
-        inbound = Inbound(stream.recv_data, self._limits, needs_message=one_message)
-        stream.recv_data = inbound  # type: ignore[method-assign]  # the one seam below messages
-        self.last_id = stream.id or self.last_id
-        self._held[stream] = release_stream
-        token = ARRIVAL.set(arrived)
-        try:
-            super().accept(stream, kept, lambda: self._release(stream))
-        finally:
-            ARRIVAL.reset(token)
-
-    def cancel(self, stream: Http2Stream) -> None:
-        super().cancel(stream)
-        self._release_unbegun([stream])
-
-    def close(self) -> None:
-        super().close()
-        self._release_unbegun(list(self._held))
-
-    def _release_unbegun(self, streams: list[Http2Stream]) -> None:
-        """A task cancelled before its first step never releases its stream."""
-        for stream in streams:
-            if stream.wrapper is None:
-                self._release(stream)
-
-    def _release(self, stream: Http2Stream) -> None:
-        if release := self._held.pop(stream, None):
-            release()
-
-
-class EdgeProtocol(H2Protocol):
-    """One connection; ``connections`` holds those that are open."""
-
-    handler: EdgeHandler
-    transport: asyncio.Transport
-
-    def __init__(self, plain: H2Protocol, handler: Handler, connections: set["EdgeProtocol"]):
-        super().__init__(handler, plain.config, plain.h2_config)
-        self._connections = connections
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-        super().connection_made(transport)
-        self._connections.add(self)
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            super().data_received(data)
-        except Exception as error:  # noqa: BLE001  # such as header bytes beyond ASCII
-            _log.warning("Bad HTTP/2, connection closed", extra={"error": type(error).__name__})
-            self.processor.close("bad HTTP/2")
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self._connections.discard(self)
-        super().connection_lost(exc)
-
-    def leave(self) -> None:
-        """Tell the peer that no more calls are served, and close once everything is written.
-
-        The frame is written by hand: h2's own way of closing forbids any further answer.
-        """
-        if not self.transport.is_closing():
-            frame = GoAwayFrame(0, last_stream_id=self.handler.last_id, error_code=0)
-            self.transport.write(frame.serialize())
-        self.processor.close("server stopped")
+_GRPCLIB = "grpc-python-grpclib"
+"""How the user agent of its client begins."""
 
 
 class EdgeServer(Server):
@@ -181,6 +31,7 @@ class EdgeServer(Server):
     def __init__(self, handlers: Any, *, limits: Limits, unknown: str, **others: Any) -> None:
         super().__init__(handlers, codec=StrictCodec(), **others)
         self._limits, self._unknown = limits, unknown
+        self._purse = Purse(limits.all_claims)
         self.connections: set[EdgeProtocol] = set()
 
     def _protocol_factory(self) -> H2Protocol:
@@ -189,7 +40,45 @@ class EdgeServer(Server):
         self._handlers.discard(unlimited)
         handler = EdgeHandler(unlimited, self._limits, self._unknown)
         self._handlers.add(handler)
-        return EdgeProtocol(plain, handler, self.connections)
+        return EdgeProtocol(plain, handler, self._limits, self._purse, self.connections)
+
+    async def listen(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        sock: socket.socket | None = None,
+        reuse_port: bool | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """What ``start`` does, which leaves a TLS handshake a minute to hold a connection.
+
+        Raises:
+            OSError: the port is taken, or the host is not ours.
+        """
+        create: Any = self._loop.create_server  # a host and a port, or a socket: not for its types
+        self._server = await create(
+            self._protocol_factory,
+            host,
+            port,
+            sock=sock,
+            reuse_port=reuse_port,
+            ssl=tls,
+            ssl_handshake_timeout=self._limits.greeting if tls else None,
+            ssl_shutdown_timeout=_FLUSH if tls else None,
+        )
+
+    async def renew(self, tls: ssl.SSLContext) -> None:
+        """Greet whoever comes from now on with ``tls``; connections that are there stay.
+
+        The socket listens all the while: who comes in between waits in the kernel's queue.
+        """
+        former: Any = self._server
+        if former is None or not former.sockets:
+            return
+        same = socket.socket(fileno=os.dup(former.sockets[0].fileno()))
+        await self.listen(sock=same, tls=tls)
+        former.close()
 
     @property
     def port(self) -> int:
@@ -201,13 +90,19 @@ class EdgeServer(Server):
         if self._server is not None:
             self._server.close()
 
+    def see_off(self, *, insist: bool) -> None:
+        """Bring each connection a step nearer to its end (``Farewell.advance``)."""
+        now = self._loop.time()
+        for connection in list(self.connections):
+            connection.farewell.advance(now, insist=insist)
+
     async def hang_up(self) -> None:
         """Close every connection and cancel what still runs; takes at most some seconds.
 
         Not ``Server.wait_closed``: from Python 3.12 on it waits for clients to leave.
         """
         for connection in list(self.connections):
-            connection.leave()
+            connection.farewell.close()
         until = self._loop.time() + _FLUSH
         while self.connections and self._loop.time() < until:
             await asyncio.sleep(0.01)

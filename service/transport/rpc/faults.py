@@ -14,10 +14,10 @@ class Fault(Exception):
 
 
 class BadHeader(Fault):
-    """A deadline or binary metadata that cannot be read."""
+    """A deadline, a name or a value that cannot be read."""
 
     status, code = Status.INVALID_ARGUMENT, "invalid_request"
-    message = "The grpc-timeout header or a binary metadata header is malformed."
+    message = "A header is malformed: grpc-timeout, a name, or a value that is not ASCII or base64."
 
 
 class UnknownMethod(Fault):
@@ -45,6 +45,23 @@ class Compressed(Fault):
 class TooLarge(Fault):
     status, code = Status.RESOURCE_EXHAUSTED, "too_large"
     message = "The request is larger than the limit."
+
+
+class HeadersTooLarge(Fault):
+    status, code = Status.RESOURCE_EXHAUSTED, "too_large"
+    message = "The headers are larger than the limit."
+
+
+class Stalled(Fault):
+    """The caller took nothing of what it was sent."""
+
+    status, code = Status.UNAVAILABLE, "stalled"
+    message = "The answer was not taken in time."
+
+
+class StreamTooOld(Fault):
+    status, code = Status.UNAVAILABLE, "stream_too_old"
+    message = "The stream ran as long as one may. Open it again."
 
 
 class DeadlineExceeded(Fault):

@@ -27,11 +27,18 @@ class HealthRpc(HealthBase):
         self, services: Collection[str], readiness: Readiness, *, every: timedelta
     ) -> None:
         self._services, self._readiness = {"", *services}, readiness
-        self._every, self._stopping = every.total_seconds(), asyncio.Event()
+        self._every, self._announced = every.total_seconds(), False
+        self._news, self._leaving = asyncio.Event(), False
 
-    def stop(self) -> None:
-        """Say from now on that nothing is served; watchers are told at once, then let go."""
-        self._stopping.set()
+    def announce(self) -> None:
+        """Say from now on that nothing is served; watchers are told at once."""
+        self._announced = True
+        self._news.set()
+
+    def let_go(self) -> None:
+        """End every watch, so that watchers ask another worker."""
+        self._leaving = True
+        self._news.set()
 
     async def Check(self, stream: HealthStream) -> None:
         """Raises: UnknownService."""
@@ -51,18 +58,24 @@ class HealthRpc(HealthBase):
             if now != told:
                 await stream.send_message(HealthCheckResponse(status=now))
                 told = now
-            if self._stopping.is_set():
+            if self._leaving:
                 raise Unavailable
             await self._pause()
 
     async def _pause(self) -> None:
+        """Until it is time to look again, or there is news."""
+        if self._announced and not self._leaving:
+            self._news.clear()
         try:
-            await asyncio.wait_for(self._stopping.wait(), self._every)
+            await asyncio.wait_for(self._news.wait(), self._every)
         except TimeoutError:
             pass
 
     async def _status(self) -> HealthCheckResponse.ServingStatus.ValueType:
-        return _SERVING if not self._stopping.is_set() and await self._ready() else _NOT_SERVING
+        if self._announced:
+            return _NOT_SERVING
+        ready = await self._ready()
+        return _SERVING if ready and not self._announced else _NOT_SERVING
 
     async def _ready(self) -> bool:
         try:

@@ -1,17 +1,19 @@
 """Between messages and the raw input of services."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from betterproto import Message
 from betterproto.grpc.grpclib_server import ServiceBase
 from grpclib.server import Stream
 
-from service.core.errors import Invalid
+from service.core.errors import Invalid, Refusal
 
 T = TypeVar("T")
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def present(message: Message, *, but: tuple[str, ...] = ()) -> dict[str, object]:
@@ -54,6 +56,33 @@ async def closing(items: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
             await items.aclose()
 
 
+@dataclass(frozen=True, slots=True)
+class Hurry:
+    """How long the caller of a stream may leave an answer untaken, and what it is told then."""
+
+    seconds: float
+    refusal: type[Refusal]
+
+    async def send(self, stream: Stream[Any, Any], answer: Message) -> None:
+        """Raises: the refusal."""
+        limit = asyncio.timeout(self.seconds)
+        try:
+            async with limit:
+                await stream.send_message(answer)
+        except TimeoutError:
+            raise (self.refusal if limit.expired() else TimeoutError) from None
+
+
+def hurried(seconds: float, refusal: type[Refusal]) -> Callable[[Handler], Handler]:
+    """Have the callers of a handler that streams its answers take each of them in time."""
+
+    def mark(handler: Handler) -> Handler:
+        handler.hurry = Hurry(seconds, refusal)  # type: ignore[attr-defined]  # read below
+        return handler
+
+    return mark
+
+
 class Handlers(ServiceBase):
     """What handler classes have in common: a stream of answers ends as soon as its caller leaves.
 
@@ -63,6 +92,7 @@ class Handlers(ServiceBase):
     async def _call_rpc_handler_server_stream(
         self, handler: Callable[[Any], AsyncIterator[Any]], stream: Stream[Any, Any], request: Any
     ) -> None:
+        hurry: Hurry | None = getattr(handler, "hurry", None)
         async with closing(handler(request)) as answers:
             async for answer in answers:
-                await stream.send_message(answer)
+                await (hurry.send(stream, answer) if hurry else stream.send_message(answer))

@@ -1,0 +1,1 @@
+"""Personal API keys: what a person's own programs sign in with."""

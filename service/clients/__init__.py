@@ -1,0 +1,1 @@
+"""Service accounts: machine clients and the secrets they sign in with."""

@@ -1,0 +1,1 @@
+"""Who, of all processes, does what must be done once."""

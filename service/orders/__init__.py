@@ -1,0 +1,1 @@
+"""Orders: what people bought, and how far each order is."""

@@ -1,0 +1,1 @@
+"""Directory sync: every user pushed to the systems that keep a copy."""

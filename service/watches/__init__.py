@@ -1,0 +1,1 @@
+"""Watches: streams of what becomes of users, from a place that the watcher names."""

@@ -1,0 +1,199 @@
+"""What is deployed keeps its promises: pinned, limited, probed, one version with the code."""
+
+import copy
+import re
+import subprocess
+import sys
+import tomllib
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from config.settings import Settings
+from service.commands.main import cli
+from service.core import metrics
+from tests.ship.manifests import K8S, Manifest, faults, files, read, written
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
+DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
+def serving() -> Manifest:
+    deployments = (m for m in written() if m["kind"] == "Deployment")
+    return next(m for m in deployments if m["metadata"]["name"] == "arcana-python")
+
+
+def of(path: Path) -> str:
+    return str(path.relative_to(K8S))
+
+
+@pytest.mark.parametrize("path", files(), ids=of)
+def test_every_manifest_parses_and_says_what_it_is(path: Path) -> None:
+    for document in read(path.read_text()):
+        assert document["apiVersion"]
+        assert document["kind"]
+
+
+def test_every_file_that_a_kustomization_names_is_there_and_no_other_lies_about() -> None:
+    named = {K8S / "secret.template.yaml"}
+    for path in K8S.rglob("kustomization.yaml"):
+        (document,) = read(path.read_text())
+        for name in document.get("resources", []) + document.get("components", []):
+            place = (path.parent / name).resolve()
+            assert place.exists(), f"{of(path)}: {name}"
+            named.add(place)
+    assert {path for path in files() if path.name != "kustomization.yaml"} <= named
+
+
+def test_no_container_is_without_limits_probes_and_a_security_context() -> None:
+    ours = list(written())
+    assert [fault for manifest in ours for fault in faults(manifest)] == []
+    assert sum("template" in m.get("spec", {}) for m in ours) >= 4
+
+
+def test_a_worker_is_not_killed_before_it_has_settled() -> None:
+    deployments = (m for m in written() if m["kind"] == "Deployment")
+    planted = copy.deepcopy(
+        next(m for m in deployments if m["metadata"]["name"] == "arcana-worker")
+    )
+    planted["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 5
+    assert any("too little grace to settle" in fault for fault in faults(planted))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "fault"),
+    [
+        (("securityContext", "readOnlyRootFilesystem"), False, "may write its root"),
+        (("securityContext", "capabilities"), {}, "keeps capabilities"),
+        (("securityContext", "allowPrivilegeEscalation"), None, "may gain privileges"),
+        (("resources", "limits"), {"cpu": "1"}, "has no limits of memory"),
+        (("image",), "arcana:latest", "runs whatever is latest"),
+        (("livenessProbe",), {"httpGet": {"path": "/health/ready"}}, "is restarted when its"),
+        (("lifecycle",), {}, "takes no time to leave its endpoints"),
+    ],
+)
+def test_the_policy_finds_a_planted_fault(path: tuple[str, ...], value: Any, fault: str) -> None:
+    planted = copy.deepcopy(serving())
+    place = planted["spec"]["template"]["spec"]["containers"][0]
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    assert any(fault in found for found in faults(planted))
+
+
+def test_a_missing_probe_and_a_root_user_are_found() -> None:
+    planted = copy.deepcopy(serving())
+    pod = planted["spec"]["template"]["spec"]
+    del pod["containers"][0]["startupProbe"], pod["securityContext"]["runAsNonRoot"]
+    pod["terminationGracePeriodSeconds"] = 20
+    assert [fault.partition(": ")[2] for fault in faults(planted)] == [
+        "may run as root",
+        "has no startupProbe",
+        "has too little grace for both drains",
+    ]
+
+
+def test_the_secret_is_named_as_the_seed_names_it() -> None:
+    (template,) = read((K8S / "secret.template.yaml").read_text())
+    keys = {"database-url", "redis-url", "jwt-secret"}
+    assert (template["metadata"]["name"], set(template["stringData"])) == ("arcana-secrets", keys)
+    env = serving()["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {item["valueFrom"]["secretKeyRef"]["key"] for item in env} == keys
+
+
+def test_every_setting_that_is_given_to_a_container_exists() -> None:
+    known = {name.upper() for name in Settings.model_fields}
+    (settings,) = (m for m in written() if m["kind"] == "ConfigMap")
+    given = set(settings["data"])
+    for service in ("app", "migrate", "worker"):
+        given |= set(COMPOSE["services"].get(service, {}).get("environment", {}))
+    assert {name.removesuffix("_FILE") for name in given} - known == set()
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    (release,) = read((K8S / "components/release/kustomization.yaml").read_text())
+    assert release["images"][0]["newTag"] == VERSION
+    app = COMPOSE["services"]["app"]
+    assert app["build"]["args"]["VERSION"] == VERSION
+    assert app["image"].endswith(f":{VERSION}}}")
+
+
+def test_compose_waits_limits_and_hides() -> None:
+    services: dict[str, Any] = COMPOSE["services"]
+    assert services["app"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    for name, service in services.items():
+        assert "mem_limit" in service, name
+        assert ":latest" not in service["image"], name
+        if name not in ("app", "mail", "grafana"):
+            assert "ports" not in service, f"{name} is on the host"
+        for port in service.get("ports", []):
+            assert port.startswith(("127.0.0.1:", "${ARCANA_BIND:-127.0.0.1}:")), name
+    for name in ("app", "migrate", "worker"):
+        assert services[name]["read_only"], name
+        assert services[name]["cap_drop"] == ["ALL"], name
+        assert not any("SECRET" in n and "FILE" not in n for n in services[name]["environment"])
+
+
+def test_the_worker_is_switched_on() -> None:
+    (production,) = read((K8S / "overlays/production/kustomization.yaml").read_text())
+    assert "../../components/worker" in production["components"]
+    assert COMPOSE["services"]["worker"]["command"] == ["worker"]
+    assert "worker" in cli.commands
+
+
+def test_the_image_is_pinned_and_runs_as_nobody_s_root() -> None:
+    assert "ARG PYTHON_IMAGE=python:3.14-slim\n" in DOCKERFILE
+    assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE) == ["1000:1000"]
+    assert DOCKERFILE.count("--require-hashes") == DOCKERFILE.count("requirements") // 2
+    for line in re.findall(r"^(?:ENTRYPOINT|CMD|    CMD) (.+)$", DOCKERFILE, re.MULTILINE):
+        assert line.startswith("["), "not the exec form: a shell would be process 1"
+    assert "curl" not in DOCKERFILE
+
+
+def test_nothing_secret_reaches_the_builder() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().split("\n")
+    sent = {line[1:] for line in ignored if line.startswith("!")}
+    assert "*" in ignored
+    assert sent.isdisjoint({".env", ".git", "var", "deploy", "tests"})
+    for name in sent:
+        assert (ROOT / name).exists()
+
+
+def test_the_wheel_is_the_same_bytes_each_time(tmp_path: Path) -> None:
+    found = set()
+    for name in ("first", "second"):
+        build = [
+            sys.executable,
+            "-m",
+            "hatchling",
+            "build",
+            "-t",
+            "wheel",
+            "-d",
+            str(tmp_path / name),
+        ]
+        subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=60)
+        (wheel,) = (tmp_path / name).glob("*.whl")
+        found.add(sha256(wheel.read_bytes()).hexdigest())
+    assert len(found) == 1
+
+
+def test_both_prometheuses_have_the_same_alerts_of_metrics_that_there_are() -> None:
+    alerts = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())
+    (rule,) = (m for m in written() if m["kind"] == "PrometheusRule")
+    assert rule["spec"] == alerts
+    rules = [rule for group in alerts["groups"] for rule in group["rules"]]
+    named = set(re.findall(r"\barcana_\w+", " ".join(rule["expr"] for rule in rules)))
+    known = {metric.name for metric in metrics.ALL} | {
+        "arcana_workers",
+        "arcana_worker_exits_total",
+    }
+    assert {name.removesuffix("_bucket") for name in named} <= known
+    explained = (ROOT / "docs/observability.md").read_text()
+    assert [r["alert"] for r in rules if f"`{r['alert']}`" not in explained] == []
+    assert {rule["labels"]["severity"] for rule in rules} == {"page", "ticket"}

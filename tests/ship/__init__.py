@@ -1,0 +1,1 @@
+"""What is shipped, tried as a whole: image, topology, manifests, upgrade."""
