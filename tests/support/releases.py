@@ -13,13 +13,12 @@ from pathlib import Path
 from tests.support.doors import Rest, Rpc, rest_door, rpc_door
 from tests.support.served import ADMIN, PASSWORD, ROOT, Served
 
-PREVIOUS = "0.3.0"
+PREVIOUS = "0.2.0"
 ITS_MIGRATIONS = (
     "0_20261123150000_init.py",
     "1_20261123151215_versions_changes_and_idempotency.py",
     "2_20261123153000_search.py",
     "3_20261123154500_previous_release.py",
-    "4_20261125172625_sessions_keys_and_credentials.py",
 )
 """The previous release and all its migrations: move both on when a release is made."""
 
