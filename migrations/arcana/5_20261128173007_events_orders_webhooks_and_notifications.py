@@ -1,6 +1,6 @@
 """The outbox with those who are told, orders, webhooks, and the inbox.
 
-Release 0.3.0 works beside it: it knows none of these tables.
+Release 0.2.0 works beside it: it knows none of these tables.
 """
 
 from tortoise import BaseDBAsyncClient

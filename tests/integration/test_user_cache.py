@@ -401,7 +401,6 @@ async def test_no_answer_is_wrong_and_all_is_normal_again_soon(
     await _normal(place.team)
     await blowing
     assert not storm.verdict()
-    assert storm.truth.reads > 300
 
 
 @pytest.mark.backend("redis")

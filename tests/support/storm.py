@@ -24,13 +24,15 @@ class Storm:
     async def begin(self) -> None:
         self._ids = [await self.team[0].make() for _ in range(self.users)]
 
-    async def blow(self, seconds: float) -> None:
-        """Go on for that long; then every worker reads everything once more."""
+    async def blow(self, seconds: float, reads: int = 300) -> None:
+        """Go on for that long and until so much was read; then every worker reads all once more."""
         self.stopping = False
         writers = [asyncio.create_task(self._write(place)) for place in range(self.users)]
         readers = [asyncio.create_task(self._read()) for _ in range(8)]
         cancelled = asyncio.create_task(self._cancel_readers())
         await asyncio.sleep(seconds)
+        while self.truth.reads < reads:  # a busy machine takes longer, and sees as much
+            await asyncio.sleep(0.1)
         self.stopping = True
         await asyncio.gather(*writers, *readers, cancelled)
 

@@ -121,12 +121,17 @@ async def walk_with_grpclib(service: Service, admin: Admin) -> None:
         assert (await ada.auth.introspect(asked)).active
         await root.users.set_user_status(SetUserStatusRequest(id=made.id, status="suspended"))
         with pytest.raises(ArcanaError) as barred:
-            async with asyncio.timeout(HEARD_WITHIN):
-                while await ada.users.get_user(GetUserRequest(id=made.id)):
-                    await asyncio.sleep(0.01)
+            await _ask_until_refused(ada, made.id)
         assert barred.value.code == "invalid_token"
         await root.users.delete_user(DeleteUserRequest(id=made.id))
         await root.log_out()
+
+
+async def _ask_until_refused(client: ArcanaClient, user_id: str) -> None:
+    """Raises: ArcanaError, TimeoutError: the worker never heard."""
+    async with asyncio.timeout(HEARD_WITHIN):
+        while await client.users.get_user(GetUserRequest(id=user_id)):
+            await asyncio.sleep(0.01)
 
 
 async def walk_with_grpcio(service: Service, admin: Admin) -> None:
