@@ -244,7 +244,6 @@ async def _is_whole(live: Live, mirror: UserMirror) -> bool:
 
 
 @pytest.mark.one_database
-@pytest.mark.one_database
 async def test_whoever_hears_nothing_hears_a_heartbeat(live: Live, machine: Person) -> None:
     await settled(live)
     async with watching(live, machine, heartbeat_seconds=1) as watch:
@@ -289,7 +288,6 @@ async def test_a_token_of_another_history_is_refused(live: Live, machine: Person
         {"heartbeat_seconds": -1},
     ],
 )
-@pytest.mark.one_database
 async def test_what_is_asked_for_wrongly_is_refused(
     live: Live, machine: Person, wanted: dict[str, Any]
 ) -> None:
@@ -310,7 +308,6 @@ async def test_a_watch_ends_within_a_second_of_its_callers_revocation(
         assert time.monotonic() - began < 1
 
 
-@pytest.mark.one_database
 @pytest.mark.one_database
 async def test_a_slow_reader_is_told_to_resume_and_misses_nothing(
     live: Live, machine: Person, root: Person, monkeypatch: pytest.MonkeyPatch
@@ -372,7 +369,6 @@ async def drained(stream: Any) -> tuple[Sequence[UserEvent], GRPCError]:
     return taken, how.value
 
 
-@pytest.mark.one_database
 @pytest.mark.one_database
 async def test_a_client_goes_on_by_itself_until_it_may_no_longer(
     live: Live, machine: Person
