@@ -45,7 +45,16 @@ async def server() -> AsyncIterator[OwnRedis]:
 
 @pytest.fixture
 def settings(url: str, server: OwnRedis) -> dict[str, str]:
-    return {"DATABASE_URL": url, "REDIS_URL": server.url, "EVENT_STREAM": STREAM}
+    """Every kind of sink: each must let go of what it holds when the worker ends."""
+    return {
+        "DATABASE_URL": url,
+        "REDIS_URL": server.url,
+        "EVENT_STREAM": STREAM,
+        "SYNC_TARGETS": "crm=grpc://127.0.0.1:1",
+        "SMTP_URL": "smtp://127.0.0.1:1",
+        "MAIL_FROM": "arcana@example.com",
+        "PUBLIC_URL": "https://accounts.example.com",
+    }
 
 
 @pytest_asyncio.fixture
