@@ -14,7 +14,8 @@ import pytest
 from arcana_protos.common import FieldError as Note
 
 from service.transport.rpc.limits import Limits
-from tests.support.probe import PROBE, Served, failure, serving
+from tests.support.peer import asked, peer
+from tests.support.probe import PROBE, Served, doing, failure, serving
 
 HEADERS = [
     (":method", "POST"),
@@ -84,7 +85,7 @@ async def test_a_plain_request_goes_well(served: Served) -> None:
         pytest.param(b"\0\0\0\0\x09ab", id="message cut short"),
         pytest.param(b"\0\0\0\0\x09", id="message missing after its prefix"),
         pytest.param(b"\0\0\0", id="prefix cut short"),
-        pytest.param(b"", id="nothing"),
+        pytest.param(EMPTY + b"\0\0", id="prefix cut short behind a message"),
     ],
 )
 async def test_a_malformed_message_is_the_callers_fault_and_no_trace_back(
@@ -95,6 +96,54 @@ async def test_a_malformed_message_is_the_callers_fault_and_no_trace_back(
     assert (answer["grpc-status"], answer["error-code"]) == ("13", "malformed_message")
     assert "x-request-id" in answer
     assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize("path", [PROBE + "One", PROBE + "Many", "/grpc.health.v1.Health/Check"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(EMPTY + EMPTY, id="two messages"),
+        pytest.param(EMPTY + b"\0\xff\xff\xff\xff", id="another of 4 GB"),
+        pytest.param(EMPTY + b"\1\0\0\0\0", id="another that is compressed"),
+    ],
+)
+async def test_a_method_of_one_message_does_nothing_for_none_or_two(
+    served: Served, path: str, body: bytes
+) -> None:
+    served.probe.act = doing(AssertionError("it acted"))
+    answer = await raw(served, body, path=path)
+    assert (answer["grpc-status"], answer["error-code"]) == ("12", "unimplemented")
+
+
+async def test_a_method_of_one_message_waits_until_the_caller_says_that_this_was_all(
+    served: Served,
+) -> None:
+    acted = asyncio.Event()
+
+    async def act(note: Note) -> Note:
+        acted.set()
+        return note
+
+    served.probe.act = act
+    async with peer(served.server.port) as one:
+        one.open(1)
+        one.data(1, end=False)
+        one.ask(3, headers=asked("/grpc.health.v1.Health/Check"))
+        assert await one.status(3) == "0"
+        assert not acted.is_set()
+        one.data(1, b"", end=True)
+        assert await one.status(1) == "0"
+        one.open(5)
+        one.data(5, end=False)
+        one.open(5, [("x-trailer", "a")], end=True)
+        assert await one.status(5) == "0"
+
+
+async def test_a_caller_that_never_says_so_is_answered_at_its_deadline(served: Served) -> None:
+    served.probe.act = doing(AssertionError("it acted"))
+    answer = await raw(served, extra=(("grpc-timeout", "100m"),), end=False)
+    assert (answer["grpc-status"], answer["error-code"]) == ("4", "deadline_exceeded")
 
 
 async def test_a_compressed_message_is_not_supported(served: Served) -> None:

@@ -30,8 +30,15 @@ class UnknownService(Fault):
     status, code, message = Status.NOT_FOUND, "service_not_found", "No such service."
 
 
+class NotOneMessage(Fault):
+    """The method takes just one message, and the call had none or more (gRPC, statuscodes.md)."""
+
+    status, code = Status.UNIMPLEMENTED, "unimplemented"
+    message = "The method takes one message, then the end of the stream."
+
+
 class Malformed(Fault):
-    """A message that is cut short, missing or not of its type."""
+    """A message that is cut short or not of its type, or whose bytes are not as they were said."""
 
     status, code = Status.INTERNAL, "malformed_message"
     message = "The request message is malformed."

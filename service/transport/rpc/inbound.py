@@ -8,7 +8,7 @@ from grpclib.encoding.proto import ProtoCodec
 from grpclib.protocol import Buffer
 
 from service.transport.purses import Purse
-from service.transport.rpc.faults import Compressed, Malformed, TooLarge
+from service.transport.rpc.faults import Compressed, Malformed, NotOneMessage, TooLarge
 from service.transport.rpc.limits import KIB, Limits
 
 _PREFIX = 5
@@ -73,6 +73,8 @@ class Inbound:
     """Reads the messages of one call, and refuses at the prefix what must not be read.
 
     A large message is paid for out of ``purse`` until the next one is read, or the call is over.
+    Of a method that takes ``one_message`` that is handed on when the caller has ended the stream
+    behind it, not before: nothing is done for a call that is not whole.
     """
 
     def __init__(
@@ -81,17 +83,17 @@ class Inbound:
         limits: Limits,
         purse: Purse,
         *,
-        needs_message: bool,
+        one_message: bool,
     ) -> None:
         self._read, self._limits, self._purse = read, limits, purse
-        self._needs_message, self._at_prefix = needs_message, True
-        self._total, self._claimed = 0, 0
+        self._one_message, self._at_prefix = one_message, True
+        self._is_read, self._total, self._claimed = False, 0, 0
 
     async def __call__(self, size: int) -> bytes:
         """The next ``size`` bytes; grpclib asks for a prefix and a message by turns.
 
         Raises:
-            Malformed, Compressed, TooLarge.
+            Malformed, Compressed, TooLarge, NotOneMessage.
             Unavailable: too many large messages are held at once.
         """
         if self._at_prefix:
@@ -106,17 +108,24 @@ class Inbound:
         message = await self._read(size)
         if len(message) != size:
             raise Malformed
+        if self._one_message:
+            await self._end()
         return message
 
     async def _prefix(self) -> bytes:
         self.let_go()
         prefix = await self._read(_PREFIX)
-        if not prefix and self._needs_message:
-            raise Malformed
+        if not prefix and self._one_message and not self._is_read:
+            raise NotOneMessage
         if prefix and prefix[0]:
             raise Compressed
-        self._at_prefix, self._needs_message = not prefix, False
+        self._at_prefix, self._is_read = not prefix, True
         return prefix
+
+    async def _end(self) -> None:
+        """Wait until the caller has said that this was all."""
+        if await self._read(_PREFIX):
+            raise NotOneMessage
 
     def let_go(self) -> None:
         """Give back what was taken for the last message."""
