@@ -152,6 +152,17 @@ async def test_a_compressed_message_is_not_supported(served: Served) -> None:
     assert answer["grpc-accept-encoding"] == "identity"
 
 
+@pytest.mark.parametrize(
+    ("flag", "encoding"), [(1, None), (1, "identity"), (2, "gzip"), (3, "gzip"), (255, None)]
+)
+async def test_a_flag_that_no_encoding_explains_is_malformed(
+    served: Served, flag: int, encoding: str | None
+) -> None:
+    extra = (("grpc-encoding", encoding),) if encoding else ()
+    answer = await raw(served, bytes([flag, 0, 0, 0, 0]), extra=extra)
+    assert (answer["grpc-status"], answer["error-code"]) == ("13", "malformed_message")
+
+
 async def test_an_encoding_that_no_message_uses_is_no_fault(served: Served) -> None:
     answer = await raw(served, extra=(("grpc-encoding", "gzip"),))
     assert (answer["grpc-status"], answer["grpc-accept-encoding"]) == ("0", "identity")

@@ -45,6 +45,8 @@ class Malformed(Fault):
 
 
 class Compressed(Fault):
+    """A message is compressed, in an encoding that the call named."""
+
     status, code = Status.UNIMPLEMENTED, "compressed"
     message = "Compressed messages are not supported. Send them with the identity encoding."
 

@@ -13,6 +13,8 @@ from service.transport.rpc.limits import KIB, Limits
 
 _PREFIX = 5
 """Bytes before each message: one flag and its length (gRPC over HTTP/2)."""
+_UNNAMED = ("", "identity")
+"""Encodings in which nothing is compressed."""
 _SMALL = 64 * KIB
 """Messages up to here are not worth counting: the bound on calls bounds them."""
 
@@ -84,9 +86,11 @@ class Inbound:
         purse: Purse,
         *,
         one_message: bool,
+        encoding: str = "",
     ) -> None:
         self._read, self._limits, self._purse = read, limits, purse
         self._one_message, self._at_prefix = one_message, True
+        self._is_encoded = encoding not in _UNNAMED
         self._is_read, self._total, self._claimed = False, 0, 0
 
     async def __call__(self, size: int) -> bytes:
@@ -118,7 +122,7 @@ class Inbound:
         if not prefix and self._one_message and not self._is_read:
             raise NotOneMessage
         if prefix and prefix[0]:
-            raise Compressed
+            raise Compressed if prefix[0] == 1 and self._is_encoded else Malformed
         self._at_prefix, self._is_read = not prefix, True
         return prefix
 

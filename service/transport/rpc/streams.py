@@ -42,11 +42,17 @@ class EdgeStream(Http2Stream):
         self.buffer = Inbox(lambda size: connection.ack(stream_id, size))
         self.asked: Headers = []
 
-    def arrived(self, headers: Headers, *, one_message: bool) -> None:
-        """Note how the call was opened, before anything of it is read."""
+    def arrived(self, headers: Headers, said: Mapping[str, str], *, one_message: bool) -> None:
+        """Note how the call was opened, before it is read; ``said`` is what is sound of it."""
         self.asked = headers
         limits, purse = self.connection.limits, self.connection.purse
-        self.inbound = Inbound(self.buffer.read, limits, purse, one_message=one_message)
+        self.inbound = Inbound(
+            self.buffer.read,
+            limits,
+            purse,
+            one_message=one_message,
+            encoding=said.get("grpc-encoding", ""),
+        )
 
     async def recv_data(self, size: int) -> bytes:
         return await self.inbound(size)
