@@ -278,6 +278,48 @@ async def test_a_malformed_header_is_refused_and_the_connection_stays(
     assert not [record for record in caplog.records if record.exc_info]
 
 
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [
+        ("0", "13"),
+        ("3", "13"),
+        ("500", "13"),
+        ("5, 5", "3"),
+        ("-5", "3"),
+        ("5 ", "3"),
+        ("\u0665", "3"),
+        ("", "3"),
+        ("9" * 5000, "3"),
+        ("5", "0"),
+        ("005", "0"),
+    ],
+)
+async def test_a_wrong_content_length_ends_its_call_and_no_other(
+    served: Served, length: str, status: str
+) -> None:
+    async with peer(served.server.port) as one:
+        one.open(1, asked(PROBE + "Both"))
+        one.open(3, [*asked(), ("content-length", length)], split=9000)
+        one.data(3, EMPTY[:2], end=False)
+        one.data(3, EMPTY[2:])
+        assert await one.status(3) == status
+        one.data(1)
+        assert await one.status(1) == "0"
+        assert (one.codes, one.is_closed) == ([], False)
+
+
+async def test_two_content_lengths_and_one_in_trailers_end_no_other_call(served: Served) -> None:
+    async with peer(served.server.port) as one:
+        one.ask(1, headers=[*asked(), ("content-length", "5"), ("content-length", "6")])
+        assert await one.status(1) == "3"
+        one.open(3)
+        one.data(3, end=False)
+        one.open(3, [("content-length", "x")], end=True)
+        assert await one.status(3) == "0"
+        one.ask(5)
+        assert await one.status(5) == "0"
+
+
 async def test_a_call_reset_before_it_began_leaves_nothing_behind(served: Served) -> None:
     config = h2.config.H2Configuration(header_encoding="utf-8")
     connection = h2.connection.H2Connection(config)

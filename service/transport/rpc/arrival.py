@@ -14,6 +14,7 @@ _TIMEOUT = re.compile(r"[0-9]{1,8}[HMSmun]", re.ASCII)
 _SECONDS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _NAME = re.compile(r"[0-9a-z_.-]+", re.ASCII)
 """Of metadata (gRPC over HTTP/2, Header-Name)."""
+_LENGTH = re.compile(r"[0-9]{1,19}", re.ASCII)
 _OVERHEAD = 32
 """Bytes that each header counts for beyond its own (RFC 9113 §6.5.2)."""
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?")
@@ -67,14 +68,16 @@ def _fault(headers: Headers, at_most: int) -> type[Fault] | None:
     """What is wrong with all of them together."""
     if sum(len(name) + len(value) + _OVERHEAD for name, value in headers) > at_most:
         return HeadersTooLarge
-    pseudo = [name for name, _ in headers if name.startswith(":")]
-    return BadHeader if len(set(pseudo)) < len(pseudo) else None
+    once = [name for name, _ in headers if name.startswith(":") or name == "content-length"]
+    return BadHeader if len(set(once)) < len(once) else None
 
 
 def _parts(name: str, value: str) -> list[str] | None:
     """The values that a header has; None when it cannot be read."""
     if name == "grpc-timeout":
         return [value] if _TIMEOUT.fullmatch(value) else None
+    if name == "content-length":
+        return [value] if _LENGTH.fullmatch(value) else None
     if not (value.isascii() and value.isprintable()):
         return None
     if name.endswith("-bin"):

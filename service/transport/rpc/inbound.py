@@ -34,14 +34,19 @@ class Inbox(Buffer):
 
     grpclib's own keeps each frame apart: a message cut into frames of one byte takes two hundred
     times its size. And here the caller is only given leave to send more when somebody waits for it.
+    ``length`` is how many there are in all, where the caller said that (RFC 9113 §8.1.1).
     """
+
+    length: int | None = None
 
     def __init__(self, acknowledge: Callable[[int], None]) -> None:
         self._acknowledge, self._owed = acknowledge, 0
         self._data, self._ended, self._news = bytearray(), False, asyncio.Event()
+        self._came = 0
 
     def add(self, data: bytes, ack_size: int) -> None:
         self._data += data
+        self._came += len(data)
         self._owed += ack_size
         self._news.set()
 
@@ -53,17 +58,23 @@ class Inbox(Buffer):
         """Just ``size`` bytes, or none at the end.
 
         Raises:
-            Malformed: the caller ended in the middle.
+            Malformed: the caller ended in the middle, or sent another number of bytes than it said.
         """
         while len(self._data) < size and not self._ended:
             self._news.clear()
             self._acknowledge(self.unacked_size())
             await self._news.wait()
-        if self._data and len(self._data) < size:
+        if self._is_misstated or (self._data and len(self._data) < size):
             raise Malformed
         taken = bytes(self._data[:size])
         del self._data[:size]
         return taken
+
+    @property
+    def _is_misstated(self) -> bool:
+        if self.length is None:
+            return False
+        return self._came > self.length or (self._ended and self._came < self.length)
 
     def unacked_size(self) -> int:
         """What the caller was not yet given leave to send again; from now on it was."""

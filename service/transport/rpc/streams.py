@@ -35,6 +35,7 @@ class EdgeStream(Http2Stream):
     """One call's stream: what it reads passes an ``Inbound``, and no write waits for ever."""
 
     connection: "EdgeConnection"
+    buffer: Inbox
     inbound: Inbound
 
     def init_stream(self, stream_id: int, connection: Connection) -> None:
@@ -45,6 +46,8 @@ class EdgeStream(Http2Stream):
     def arrived(self, headers: Headers, said: Mapping[str, str], *, one_message: bool) -> None:
         """Note how the call was opened, before it is read; ``said`` is what is sound of it."""
         self.asked = headers
+        length = said.get("content-length")
+        self.buffer.length = None if length is None else int(length)
         limits, purse = self.connection.limits, self.connection.purse
         self.inbound = Inbound(
             self.buffer.read,
