@@ -268,6 +268,17 @@ async def test_the_other_ways_to_write_the_content_type_are_taken(
         ("", "a"),
         (":path", PROBE + "Many"),
         (":path", PROBE + "One"),
+        (":protocol", "websocket"),
+        ("connection", "close"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-connection", "close"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "h2c"),
+        ("x-name", " a"),
+        ("x-name", "a "),
+        ("x-name", "\ta"),
+        ("x-name", "a\t"),
+        ("x-name-bin", "AAAA "),
     ],
 )
 async def test_a_malformed_header_is_refused_and_the_connection_stays(
@@ -276,6 +287,32 @@ async def test_a_malformed_header_is_refused_and_the_connection_stays(
     answer = await raw(served, extra=(header,))
     assert (answer["grpc-status"], answer["error-code"]) == ("3", "invalid_request")
     assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([("x-a", "b"), *asked()], id="a pseudo header behind another"),
+        pytest.param([(":protocol", "websocket"), *asked()], id="an unknown pseudo header"),
+        pytest.param(asked(without=":scheme"), id="no scheme"),
+        pytest.param(asked(PROBE + "One", (":scheme", "ftp")), id="another scheme"),
+        pytest.param(asked(PROBE + "One", (":authority", "a:b@c")), id="userinfo"),
+    ],
+)
+async def test_malformed_pseudo_headers_are_refused_and_the_connection_stays(
+    served: Served, headers: list[tuple[str, str]]
+) -> None:
+    served.probe.act = doing(AssertionError("it acted"))
+    async with peer(served.server.port) as one:
+        one.ask(1, headers=headers)
+        answer = await one.answer(1)
+        assert (answer["grpc-status"], answer["error-code"]) == ("3", "invalid_request")
+        one.ask(3, headers=asked("/grpc.health.v1.Health/Check", (":scheme", "https")))
+        assert await one.status(3) == "0"
+
+
+async def test_spaces_within_a_value_are_its_own(served: Served) -> None:
+    assert (await raw(served, extra=(("x-name", "a  b"),)))["grpc-status"] == "0"
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,13 @@ class Fault(Exception):
 
 
 class BadHeader(Fault):
-    """A deadline, a name or a value that cannot be read."""
+    """A deadline, a name or a value that cannot be read, or a header that HTTP/2 does not have."""
 
     status, code = Status.INVALID_ARGUMENT, "invalid_request"
-    message = "A header is malformed: grpc-timeout, a name, or a value that is not ASCII or base64."
+    message = (
+        "A header is malformed: grpc-timeout, a name, a pseudo header, one that only HTTP/1.1 has, "
+        "or a value that is not ASCII or base64, or has spaces around it."
+    )
 
 
 class UnknownMethod(Fault):
