@@ -96,6 +96,14 @@ async def test_a_refusal_says_what_to_mend(port: int) -> None:
     assert answer.json()["message"] == "Exactly one Host is needed."
 
 
+@pytest.mark.parametrize("length", ["length: twenty digits", "length: five thousand digits"])
+async def test_a_length_of_too_many_digits_is_called_too_large(port: int, length: str) -> None:
+    async with wire(port) as connection:
+        await connection.send(BAD[length])
+        (answer,) = await connection.answers_to_the_end()
+    assert answer.json()["message"] == "Content-Length is too large: it may have 19 digits."
+
+
 @pytest.mark.parametrize("target", [b"/echo", b"/nowhere", b"*"])
 @pytest.mark.parametrize("method", [b"TRACE", b"BREW", b"PROPFIND", b"X.1"])
 async def test_a_method_that_nobody_knows_is_not_allowed_anywhere(
