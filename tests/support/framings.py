@@ -230,6 +230,19 @@ GOOD: dict[str, tuple[bytes, list[int]]] = {
         post(b"Expect: 100-continue\r\n" + CHUNKED, b"5\r\nhello\r\n" + LAST) + get(),
         [100, 200, 200],
     ),
+    "Expect in HTTP/1.0": (
+        post(b"Expect: 100-continue\r\nContent-Length: 5", b"hello", version=b"1.0"),
+        [200],
+    ),
+    "Expect of no body": (get(b"Expect: 100-continue") + get(), [200, 200]),
+    "Expect of a length of nothing": (
+        post(b"Expect: 100-continue\r\nContent-Length: 0") + get(),
+        [200, 200],
+    ),
+    "Expect of a length of nothing, to no address": (
+        post(b"Expect: 100-continue\r\nContent-Length: 0").replace(b"/echo", b"/no") + get(),
+        [404, 200],
+    ),
     "an address as Host": (get(host=b"Host: 127.0.0.1:5000\r\n"), [200]),
     "IPv6 as Host": (get(host=b"Host: [::1]:80\r\n"), [200]),
     "IPv4 in IPv6 as Host": (get(host=b"Host: [::FFFF:127.0.0.1]\r\n"), [200]),

@@ -1,5 +1,6 @@
 """What is not plainly framed gets one 400 and a closed socket, and hides no second request."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from typing import cast
@@ -15,7 +16,7 @@ from sanic.response import HTTPResponse
 from service.transport.http.framing import begins_chunk, has_strays, head_fault
 from service.transport.http.headers import STANDARD
 from service.transport.http.requests import Request
-from tests.support.framings import BAD, GOOD, get, post
+from tests.support.framings import BAD, GOOD, HOST, get, post
 from tests.support.http_door import Door
 from tests.support.raw_http import wire
 
@@ -160,6 +161,39 @@ async def test_the_body_is_asked_for_once(port: int) -> None:
         await connection.send(b"hello")
         answer = await connection.answer()
     assert (answer.status, answer.body) == (200, b"hello")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_an_unknown_expectation_beside_a_known_one_is_refused(port: int, order: int) -> None:
+    fields = [b"Expect: 100-continue", b"Expect: magic"][::order]
+    async with wire(port) as connection:
+        await connection.send(post(b"\r\n".join([*fields, b"Content-Length: 5"])))
+        (answer,) = await connection.answers_to_the_end()
+    assert (answer.status, answer.code) == (417, "invalid_request")
+
+
+async def test_the_known_expectation_may_come_twice(port: int) -> None:
+    async with wire(port) as connection:
+        await connection.send(post(b"Expect: 100-continue\r\n" * 2 + b"Content-Length: 5"))
+        assert (await connection.answer()).status == 100
+
+
+# HEAD
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [(b"Host: b\r\n", 400), (b"X: " + b"x" * 9000 + b"\r\n", 413), (b"X\0: a\r\n", 400)],
+    ids=["two Hosts", "a large head", "a control character"],
+)
+async def test_a_refusal_of_head_has_no_body(port: int, fields: bytes, status: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(get(host=HOST + fields, line=b"HEAD /echo HTTP/1.1"))
+    head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"content-length: " in head.lower()
+    assert body == b""
 
 
 # The rules alone
