@@ -129,17 +129,18 @@ async def test_nobody_gets_a_tunnel(port: int, served: list[str]) -> None:
 PIECES = [
     *(b"http:", b"a:", b"//", b"/", b"a", b".", b"..", b"@", b":", b"80", b"?", b"x=1", b"*", b"["),
     *(b"]", b"::1", b"%41", b"%", b"%00", b"%ff", b"\\", b";", b"&", b"=", b"{", b'"', b"echo", b"<"),
+    *(b"/api/v1/users/", b"/docs", b"/health"),
 ]
 
 
 async def test_no_target_however_odd_is_a_bug(port: int) -> None:
     odd = random.Random(7)
-    targets = [b"".join(odd.choices(PIECES, k=odd.randint(1, 6))) for _ in range(1500)]
+    targets = [b"".join(odd.choices(PIECES, k=odd.randint(1, 6))) for _ in range(1000)]
     absolute = [b"http://a" + target for target in targets]
     for target in targets + absolute:
         async with wire(port) as connection:
             await connection.send(get(line=b"GET " + target + b" HTTP/1.1"))
-            assert (await connection.answer()).status in (200, 400, 404, 405), target
+            assert (await connection.answer()).status < 500, target
 
 
 # Expect
