@@ -128,7 +128,22 @@ async def test_nobody_gets_a_tunnel(port: int, served: list[str]) -> None:
 
 PIECES = [
     *(b"http:", b"a:", b"//", b"/", b"a", b".", b"..", b"@", b":", b"80", b"?", b"x=1", b"*", b"["),
-    *(b"]", b"::1", b"%41", b"%", b"%00", b"%ff", b"\\", b";", b"&", b"=", b"{", b'"', b"echo", b"<"),
+    *(
+        b"]",
+        b"::1",
+        b"%41",
+        b"%",
+        b"%00",
+        b"%ff",
+        b"\\",
+        b";",
+        b"&",
+        b"=",
+        b"{",
+        b'"',
+        b"echo",
+        b"<",
+    ),
     *(b"/api/v1/users/", b"/docs", b"/health"),
 ]
 

@@ -23,7 +23,8 @@ _STRAY = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
 
 _END = rb"[ \t]*+(?:\r\n|\Z)"
 _HOST = re.compile(
-    rb"\r\nhost:[ \t]*+(?:[a-z0-9\-._~%!$&'()*+,;=]++|\[(?P<ip>[0-9a-f:.]++)\])(?::[0-9]{0,5})?" + _END
+    rb"\r\nhost:[ \t]*+(?:[a-z0-9\-._~%!$&'()*+,;=]++|\[(?P<ip>[0-9a-f:.]++)\])(?::[0-9]{0,5})?"
+    + _END
 )
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+([0-9]++)" + _END)
 _LENGTH_DIGITS = 19
