@@ -7,7 +7,7 @@ import sys
 import tomllib
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -15,6 +15,7 @@ import yaml
 from config.settings import Settings
 from service.commands.main import cli
 from service.core import metrics
+from service.server import Which
 from tests.ship.manifests import K8S, Manifest, faults, files, read, written
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -197,3 +198,11 @@ def test_both_prometheuses_have_the_same_alerts_of_metrics_that_there_are() -> N
     explained = (ROOT / "docs/observability.md").read_text()
     assert [r["alert"] for r in rules if f"`{r['alert']}`" not in explained] == []
     assert {rule["labels"]["severity"] for rule in rules} == {"page", "ticket"}
+
+
+def test_each_door_is_missed_by_itself() -> None:
+    """tests/ship/alerts.test.yml plays it, where promtool is at hand."""
+    alerts = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())
+    down = next(r for r in alerts["groups"][0]["rules"] if r["alert"] == "ArcanaDown")
+    for door in set(get_args(Which)) - {"both"}:
+        assert f'doors=~"both|{door}"' in down["expr"]

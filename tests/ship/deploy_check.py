@@ -43,6 +43,15 @@ def validate_compose() -> None:
     say("compose.yaml: valid by the compose specification")
 
 
+def play_the_alerts() -> None:
+    """What they say of a service that is partly or wholly dead."""
+    if not shutil.which("promtool"):
+        say("alerts not played, for there is no promtool (Debian's package prometheus has it)")
+        return
+    run("promtool", "test", "rules", "tests/ship/alerts.test.yml")
+    say("alerts: they fire for what is dead, whoever else lives")
+
+
 def validate_manifests() -> None:
     with tempfile.TemporaryDirectory() as place:
         paths = []
@@ -227,6 +236,7 @@ def main() -> None:
         engine.prepare,
         lint_the_image_file,
         validate_compose,
+        play_the_alerts,
         validate_manifests,
         build_overlays,
         keep_the_policy,
