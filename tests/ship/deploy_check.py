@@ -11,8 +11,17 @@ import yaml
 
 from tests.ship import engine
 from tests.ship.engine import APPLICATION, HOME, ROOT, Failed, need, podman, run, say
-from tests.ship.manifests import K8S, OVERLAYS, Manifest, faults, files, read, written
-from tests.ship.topology import Topology, logs, postgres_and_redis, topology
+from tests.ship.manifests import (
+    K8S,
+    OVERLAYS,
+    Manifest,
+    faults,
+    files,
+    of_overlay,
+    read,
+    written,
+)
+from tests.ship.topology import ADMIN, PASSWORD, Topology, logs, postgres_and_redis, topology
 
 TOOLS = ROOT / ".venv-ship/bin"
 CUSTOM = {"HTTPRoute", "GRPCRoute", "ServiceMonitor", "PrometheusRule", "ExternalSecret"}
@@ -119,8 +128,14 @@ def keep_the_policy() -> None:
     need(not found, "\n".join(found))
     pods = sum("template" in manifest.get("spec", {}) for manifest in manifests)
     for overlay in OVERLAYS:
-        _services_find_pods(built(overlay))
-    say(f"policy: {pods} workloads, none without limits, probes, securityContext or grace")
+        whole = built(overlay)
+        found = of_overlay(whole)
+        need(not found, "\n".join(f"{overlay}: {fault}" for fault in found))
+        _services_find_pods(whole)
+    say(
+        f"policy: {pods} workloads, none without limits, probes, securityContext or grace;"
+        " every image pinned, every event told"
+    )
 
 
 def _services_find_pods(manifests: list[Manifest]) -> None:
@@ -210,11 +225,21 @@ def _see(name: str) -> None:
         return
     for word in ("ready", "live", "grpc"):
         _probed(container, word)
+    _make_an_admin(container)
     facts = "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Memory}} {{.Config.User}}"
     say(
         f"podman kube play: the Deployment serves; read-only, memory, user: "
         f"{podman('inspect', container, '--format', facts)}"
     )
+
+
+def _make_an_admin(container: str) -> None:
+    """As the runbook says: nothing else makes the first one in a cluster."""
+    command = ["python", "manage.py", "user", "create", "--email", ADMIN, "--name", "Root"]
+    chosen = ["--role", "admin", "--password-stdin"]
+    told = podman("exec", "-i", container, *command, *chosen, stdin=f"{PASSWORD}\n")
+    need(told.startswith("Created "), f"no admin can be made: {told}")
+    say("podman exec: the first admin is made in the pod")
 
 
 def _probed(container: str, word: str) -> None:
