@@ -273,6 +273,54 @@ def test_nobody_is_believed_unless_somebody_chose_it() -> None:
     assert IPv4Network(operation["value"]).subnet_of(IPv4Network("192.0.2.0/24"))  # RFC 5737
 
 
+def test_the_runbook_begins_with_the_namespace_and_names_what_is_there() -> None:
+    text = (ROOT / "docs/runbook.md").read_text()
+    text += (K8S / "overlays/dev/kustomization.yaml").read_text()
+    applied = re.findall(r"kubectl apply (?:-n \S+ )?-[fk] (\S+)", text)
+    assert [path for path in applied if path != "secret.yaml" and not (ROOT / path).exists()] == []
+    for overlay in ("production", "dev"):
+        place = f"deploy/k8s/overlays/{overlay}"
+        first = applied.index(f"{place}/namespace.yaml")
+        assert applied[first : first + 4] == [
+            f"{place}/namespace.yaml",
+            "secret.yaml",
+            f"{place}/migration",
+            place,
+        ]
+
+
+def test_compose_has_every_secret_that_a_service_is_pointed_at(tmp_path: Path) -> None:
+    script = tmp_path / "make-secrets.sh"
+    shutil.copy(ROOT / "deploy/make-secrets.sh", script)
+    subprocess.run([str(script)], check=True, capture_output=True, timeout=60)
+    for name, secret in COMPOSE["secrets"].items():
+        path = secret["file"].replace("${DATABASE:-mysql}", "mysql")
+        assert (tmp_path / path).exists(), f"{name}: compose refuses to start without it"
+    for name in ("app", "migrate", "worker"):
+        service = COMPOSE["services"][name]
+        for variable, path in service["environment"].items():
+            if variable.endswith("_FILE") and path.startswith("/run/secrets/"):
+                assert path.rpartition("/")[2] in service["secrets"], f"{name}: {variable}"
+    assert {"jwt_secret_previous", "smtp_url"} <= set(COMPOSE["services"]["worker"]["secrets"])
+    assert "jwt_secret_previous" in COMPOSE["services"]["app"]["secrets"]
+
+
+def test_a_second_run_of_make_secrets_tells_what_the_files_hold(tmp_path: Path) -> None:
+    script = tmp_path / "make-secrets.sh"
+    shutil.copy(ROOT / "deploy/make-secrets.sh", script)
+    told = [
+        subprocess.run(
+            [str(script), *words], check=True, capture_output=True, text=True, timeout=60
+        ).stdout
+        for words in (("postgres", "a@example.com"), ("mysql", "b@example.com"), ())
+    ]
+    assert all("the first admin is a@example.com" in text for text in told)
+    assert "its DATABASE is postgres, not mysql" in told[1]
+    assert "its ADMIN_EMAIL is a@example.com, not b@example.com" in told[1]
+    assert "older" not in told[0] + told[2]
+    assert "ADMIN_EMAIL=a@example.com\n" in (tmp_path / ".env").read_text()
+
+
 def test_the_image_is_pinned_and_runs_as_nobody_s_root() -> None:
     assert "ARG PYTHON_IMAGE=python:3.14-slim\n" in DOCKERFILE
     assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE) == ["1000:1000"]
