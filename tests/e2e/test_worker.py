@@ -114,6 +114,7 @@ async def test_an_event_reaches_the_stream_and_sigterm_ends_it_with_0(
         assert found.of("arcana_deliveries_total", **taken) >= 1
         found = await scrape_until(port, lambda f: f["arcana_relaying"] > 0)
         assert found["arcana_relaying"] == 1
+        assert found["arcana_workers"] == 0  # it serves nobody
         assert worker.process is not None
         began = time.monotonic()
         worker.process.terminate()
