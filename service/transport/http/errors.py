@@ -93,9 +93,6 @@ _OF_SANIC = {
             413, Kind.TOO_LARGE, "too_large", "The request is larger than this service takes."
         ),
         _by_sanic(
-            414, Kind.TOO_LARGE, "too_large", "The address is longer than this service takes."
-        ),
-        _by_sanic(
             417, Kind.INVALID, "invalid_request", "Only 'Expect: 100-continue' is understood."
         ),
     )
