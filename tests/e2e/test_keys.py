@@ -92,7 +92,7 @@ def test_keys_are_listed_rotated_and_retired_while_the_service_runs(
     assert _status(service, old) == 401
     assert _states(folder, settings)[kid] == "retired"
     nobody = manage(folder, "keys", "retire", "nobody", **settings)
-    assert (nobody.returncode, nobody.stderr) == (1, "There is no key of that name.\n")
+    assert (nobody.returncode, nobody.stderr) == (1, "Error: There is no key of that name.\n")
 
 
 def test_a_command_with_another_secret_says_so_and_changes_nothing(
