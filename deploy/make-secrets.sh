@@ -34,6 +34,10 @@ maxmemory-policy volatile-lru"
 keep redis_url "redis://:$(cat secrets/redis_password)@redis:6379/0"
 keep database_url_mysql "mysql://arcana:$(cat secrets/db_password)@mysql:3306/arcana"
 keep database_url_postgres "postgres://arcana:$(cat secrets/db_password)@postgres:5432/arcana"
+# Compose wants every file that it names. These two are empty until somebody needs them, and then
+# deploy/.env says so: SMTP_URL_FILE, JWT_SECRET_PREVIOUS_FILE.
+keep jwt_secret_previous ""
+keep smtp_url ""
 
 [ -e .env ] || cat >.env <<ENV
 # Made by make-secrets.sh. COMPOSE_PROFILES: mysql or postgres, and any of mail, monitoring.
@@ -41,5 +45,11 @@ COMPOSE_PROFILES=$kind
 DATABASE=$kind
 ADMIN_EMAIL=$email
 ENV
-echo "deploy/secrets and deploy/.env are there; the first admin is $email, with the password in"
+# What is told is what the file says: it may be older than this run's arguments.
+held() { sed -n "s/^$1=//p" .env | tail -n 1; }
+[ "$(held DATABASE)" = "$kind" ] || [ $# -lt 1 ] ||
+    echo "deploy/.env is older and stays: its DATABASE is $(held DATABASE), not $kind"
+[ "$(held ADMIN_EMAIL)" = "$email" ] || [ $# -lt 2 ] ||
+    echo "deploy/.env is older and stays: its ADMIN_EMAIL is $(held ADMIN_EMAIL), not $email"
+echo "deploy/secrets and deploy/.env are there; the first admin is $(held ADMIN_EMAIL), with the password in"
 echo "deploy/secrets/admin_password. Start: docker compose -f deploy/compose.yaml up -d"

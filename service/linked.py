@@ -54,7 +54,8 @@ def stay_linked(
 
     link.setblocking(False)
     loop.add_reader(link, hear)
-    link.send(READY)
+    with suppress(OSError):  # a parent that is gone by now is heard of
+        link.send(READY)
     beat()
 
 

@@ -119,7 +119,7 @@ def serve(
     """
     command = [*_START, "service.worker", purpose.name, doors.which]
     with ExitStack() as held:
-        environment, watcher = _counting(doors.metrics, held)
+        environment, watcher = _counting(doors.metrics, held, doors.which)
         return Supervisor(
             command,
             doors.serving,
@@ -179,8 +179,12 @@ def _check_tracer(settings: Settings) -> None:
         raise SettingsError([_NO_TRACER])
 
 
-def _counting(metrics: socket.socket | None, held: ExitStack) -> tuple[dict[str, str], Tree | None]:
+def _counting(
+    metrics: socket.socket | None, held: ExitStack, which: Which | None = None
+) -> tuple[dict[str, str], Tree | None]:
     """What workers must know to count, and who adds it all up; both empty without ``metrics``.
+
+    ``which`` doors they serve, if any.
 
     Raises:
         SettingsError: there is no room for the files.
@@ -191,7 +195,7 @@ def _counting(metrics: socket.socket | None, held: ExitStack) -> tuple[dict[str,
         folder = held.enter_context(metrics_folder())
     except OSError:
         raise SettingsError([_NO_FOLDER]) from None
-    tree = Tree(folder)
+    tree = Tree(folder, which)
     held.enter_context(exposed(metrics, tree))
     return {FOLDER: str(folder.path)}, tree
 

@@ -16,6 +16,8 @@ from service.keys.jws import LENGTH_MAX, Jws, parse, sign
 TYPE = "at+jwt"
 TOKEN_MAX = LENGTH_MAX
 """Characters; longer ones are refused unread."""
+SKEW = timedelta(minutes=5)
+"""How far the clock of the machine that made a token may be ahead; keys outlive them by as much."""
 _HEADER = frozenset({"alg", "kid", "typ"})
 
 
@@ -126,8 +128,11 @@ class AccessTokens:
         if said.get("iss") != self.issuer or said.get("aud") != self.audience:
             raise Unfit("it is of another issuer, or for another audience")
         claims = _read(said)
-        if claims.expires_at <= self._clock():
+        now = self._clock()
+        if claims.expires_at <= now:
             raise Unfit("it has expired")
+        if claims.issued_at > now + SKEW or _begins(said) > now:
+            raise Unfit("it is not good yet")
         return claims
 
 
@@ -143,8 +148,10 @@ def _read(said: dict[str, Any]) -> AccessClaims:
             "epoch": int(epoch),
             "iat": int(iat),
             "exp": int(exp),
-        } if all(isinstance(role, str) for role in roles) and bool not in map(
-            type, (epoch, iat, exp)
+        } if (
+            jti
+            and all(isinstance(role, str) for role in roles)
+            and bool not in map(type, (epoch, iat, exp))
         ):
             user_id, session_id = canonical(sub), canonical(sid)
             if user_id and session_id:
@@ -152,6 +159,18 @@ def _read(said: dict[str, Any]) -> AccessClaims:
                 held = frozenset(roles)
                 return AccessClaims(user_id, session_id, jti, held, epoch, issued, expires)
     raise Unfit("a claim is missing, or is not of its form")
+
+
+def _begins(said: dict[str, Any]) -> datetime:
+    """When a token is good from (RFC 7519 §4.1.5). Ours don't say, and are good at once.
+
+    Raises:
+        Unfit: it says so in another form than ours.
+    """
+    seconds = said.get("nbf", 0)
+    if type(seconds) is not int:
+        raise Unfit("nbf is no whole number")
+    return _instant(seconds)
 
 
 def _instant(seconds: int) -> datetime:

@@ -178,7 +178,7 @@ def _add_sessions(blueprint: Blueprint, sessions: SessionService, guard: Guard) 
         actor = await guard.actor(request)
         return reply(await sessions.list(actor, user_id, query(request)))
 
-    @route(blueprint, ["DELETE"], "/users/<user_id>/sessions")
+    @route(blueprint, ["DELETE"], "/users/<user_id>/sessions", strict=True)
     @operation(
         "revokeOtherSessions",
         "End every session of a user but the one that asks",

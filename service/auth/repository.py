@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tortoise.expressions import F, Q
+from tortoise.functions import Coalesce
 
 from service.auth.access_tokens import AccessClaims
 from service.auth.devices import address_of, agent_of
@@ -209,7 +210,7 @@ class SessionRepository:
         """
         now = self._clock()
         end = self._spans.end(now, begun=session.created_at)
-        if end <= now:
+        if _is_over(end, now):
             return Turn.DEAD
         if counter == session.counter:
             turned = await Session.filter(
@@ -225,7 +226,7 @@ class SessionRepository:
         return self._fate(session, counter, now)
 
     def _fate(self, session: Session, counter: int, now: datetime) -> Turn:
-        if session.ended_at is not None or session.expires_at <= now:
+        if session.ended_at is not None or _is_over(session.expires_at, now):
             return Turn.DEAD
         if counter == session.counter - 1 and now - session.rotated_at <= REPLAY_WINDOW:
             return Turn.REPLAYED
@@ -306,7 +307,7 @@ class SessionRepository:
         return await self._end(user_id, why, credential_id=credential_id)
 
     async def recent(self, user_id: UUID, *, ended: bool, at_most: int) -> list[Session]:
-        """A user's live sessions, or those that ended or expired lately; the latest first."""
+        """A user's live sessions, or those that ended or expired lately; the last used first."""
         now = self._clock()
         mine = Session.filter(user_id=user_id)
         if ended:
@@ -315,7 +316,13 @@ class SessionRepository:
             found = mine.filter(Q(ended_at__gt=since) | expired)
         else:
             found = mine.filter(ended_at__isnull=True, expires_at__gt=now)
-        return await found.order_by("-rotated_at", "-id").limit(at_most)
+        used = found.annotate(used_at=Coalesce("last_used_at", F("rotated_at")))
+        return await used.order_by("-used_at", "-id").limit(at_most)
+
+    async def live(self, user_id: UUID, session_id: UUID) -> Session | None:
+        """That session, if it is the user's and live."""
+        mine = Session.filter(id=session_id, user_id=user_id, ended_at__isnull=True)
+        return await mine.filter(expires_at__gt=self._clock()).first()
 
     async def clean(self, at_most: int = CLEANED_AT_ONCE) -> bool:
         """Delete a batch of the sessions that expired ``KEPT_WHEN_DEAD`` ago; whether to go on.
@@ -328,6 +335,11 @@ class SessionRepository:
         if ids:
             await Session.filter(id__in=list(ids)).delete()
         return len(ids) == at_most
+
+
+def _is_over(end: datetime, now: datetime) -> bool:
+    """Whether nothing good until ``end`` can be made now: tokens count whole seconds."""
+    return int(end.timestamp()) <= int(now.timestamp())
 
 
 def _seen(caller: Actor, now: datetime) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from service.core.ports import Transactions
 from service.users.service import UserService
 
 SHOWN_MAX = 100
-"""Live sessions that a list shows, and ended ones; of more, those that were refreshed last."""
+"""Live sessions that a list shows, and ended ones; of more, those used last, and the one that asks.
+"""
 
 
 class SessionService:
@@ -44,7 +45,10 @@ class SessionService:
         for ended in (False, True) if wanted.ended else (False,):
             found = await self._sessions.recent(owner, ended=ended, at_most=SHOWN_MAX + 1)
             more = more or len(found) > SHOWN_MAX
-            views += self._views(actor, found[:SHOWN_MAX])
+            shown = found[:SHOWN_MAX]
+            views += self._views(
+                actor, shown if ended else await self._with_own(actor, owner, shown)
+            )
         return SessionList(data=views, more=more)
 
     @allow(Self("user_id"), Role(ADMIN), scope=None)
@@ -69,6 +73,15 @@ class SessionService:
         owner = await self._owner(actor, user_id)
         async with self._begin():
             await self._sessions.end_all(owner, why="revoked", besides=actor.session_id)
+
+    async def _with_own(
+        self, actor: Actor, owner: UUID, shown: Sequence[Session]
+    ) -> Sequence[Session]:
+        """Uses are noted later, so the session that asks may seem to be used least lately."""
+        if owner != actor.user_id or actor.session_id in (None, *(each.id for each in shown)):
+            return [*shown]
+        own = await self._sessions.live(owner, actor.session_id) if actor.session_id else None
+        return [*shown[: SHOWN_MAX - 1], own] if own else [*shown]
 
     async def _owner(self, actor: Actor, user_id: str) -> UUID:
         """Raises: UserNotFound."""

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from ipaddress import ip_address
+from itertools import pairwise
 from pathlib import Path
 
 WITHIN = 3.0
@@ -45,12 +46,26 @@ def _told(door: str, answer: str) -> int:
 
 
 def _started_for() -> str:
-    """``worker`` where the container's first process was started by that name."""
+    """``worker`` or ``grpc`` where the container's first process was started as one or for it."""
     try:
         words = FIRST_PROCESS.read_bytes().split(b"\0")
     except OSError:
         return "ready"
-    return "worker" if words[:-1] and words[-2] == b"worker" else "ready"
+    given = words[:-1]  # each word ends with the byte that parts them
+    if given[-1:] == [b"worker"]:
+        return "worker"
+    return "grpc" if _doors(given) == b"grpc" else "ready"
+
+
+def _doors(words: list[bytes]) -> bytes:
+    """Which doors a command line opens; said twice, the last counts."""
+    said = b"both"
+    for word, after in pairwise([*words, b""]):
+        if word == b"--doors":
+            said = after
+        elif word.startswith(b"--doors="):
+            said = word.partition(b"=")[2]
+    return said
 
 
 def _heard() -> str:

@@ -61,7 +61,8 @@ def rotate() -> None:
         )
 
 
-@keys.command()
+# Of the names of keys one in 64 begins with "-", and is no option.
+@keys.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("kid")
 def retire(kid: str) -> None:
     """End the key KID at once: every worker refuses what it signed within 5 seconds."""

@@ -1,11 +1,13 @@
 """One parser for what comes in, whichever door it came through."""
 
+import codecs
 import json
 import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from service.core.errors import Invalid
 
@@ -26,6 +28,11 @@ _OWN_WORDS = {
     "int_from_float": "Must be a whole number.",
     "dict_type": "Must be an object.",
 }
+_BOUNDS = {
+    "greater_than_equal": "Must be at least {ge}.",
+    "less_than_equal": "Must be at most {le}.",
+}
+_NO_JSON = "The body is not valid JSON"
 
 
 class Command(BaseModel):
@@ -59,48 +66,76 @@ def read_json(text: bytes) -> object:
     """Strict JSON (RFC 8259): UTF-8, no duplicate keys, no NaN or infinity, no lone surrogates.
 
     Raises:
-        Invalid: ``text`` is anything else.
+        Invalid: ``text`` is anything else; where it is JSON to others, the message says which.
     """
+    if text.startswith(codecs.BOM_UTF8):
+        raise Invalid(message=f"{_NO_JSON}: it begins with a byte order mark.")
     try:
         value = json.loads(
-            text.decode("utf-8"),
+            _decoded(text),
             object_pairs_hook=_no_duplicates,
             parse_constant=_no_constant,
             parse_float=_finite,
         )
         if b"\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode()  # fails on half of a surrogate pair
+            _no_half_pairs(value)
+    except _Flaw as flaw:
+        raise Invalid(message=f"{_NO_JSON}: {flaw}.") from None
     except (ValueError, RecursionError):
-        raise Invalid(message="The body is not valid JSON.") from None
+        raise Invalid(message=f"{_NO_JSON}.") from None
     return value
+
+
+class _Flaw(ValueError):
+    """What keeps a text from being JSON, in words of ours that may be told."""
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _Flaw("it is not UTF-8") from None
+
+
+def _no_half_pairs(value: object) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise _Flaw("a text holds half of a surrogate pair") from None
 
 
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise ValueError("duplicate key")
+        raise _Flaw("a member name comes twice in one object")
     return fields
 
 
 def _no_constant(name: str) -> object:
-    raise ValueError(name)
+    raise _Flaw("NaN and Infinity are no numbers")
 
 
 def _finite(digits: str) -> float:
     """1e999 is JSON, and infinity to whoever reads it into a float."""
     number = float(digits)
     if math.isinf(number):
-        raise ValueError("out of range")
+        raise _Flaw("a number is out of range")
     return number
 
 
 def _by_field(error: ValidationError) -> dict[str, list[str]]:
     fields: dict[str, list[str]] = {}
-    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+    for fault in error.errors(include_url=False, include_input=False):
         name = ".".join(str(part) for part in fault["loc"]) or "request"
-        text = _OWN_WORDS.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
-        fields.setdefault(printable(name), []).append(text)
+        fields.setdefault(printable(name), []).append(_told(fault))
     return fields
+
+
+def _told(fault: ErrorDetails) -> str:
+    kind = fault["type"]
+    if kind in _BOUNDS:
+        return _BOUNDS[kind].format(**fault["ctx"])
+    return _OWN_WORDS.get(kind) or fault["msg"].removeprefix("Value error, ")
 
 
 def printable(name: str) -> str:

@@ -1,6 +1,8 @@
 """Rules for text that people type: e-mail addresses, names, and how both are folded for search."""
 
+import re
 import unicodedata
+from enum import StrEnum
 from typing import Annotated, Any
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
@@ -11,6 +13,7 @@ EMAIL_MAX = 254
 NAME_MAX = 255
 _BLANKS = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """What ``str.strip`` trims, for a regular expression of any language."""
+_INTEGER = re.compile("-?[0-9]{1,99}")  # what is out of bounds is for the bounds to refuse
 _CONTROLS = r"\u0000-\u001f\u007f-\u009f"
 # A self-hosted service may serve a network of its own, whose domains end in .local or .test.
 SPECIAL_USE_DOMAIN_NAMES.clear()
@@ -83,9 +86,20 @@ def _whole(value: Any) -> Any:
 
 
 def _digits(value: Any) -> Any:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
-        return int(value)
-    return value
+    return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
+
+
+def one_of(words: type[StrEnum]) -> BeforeValidator:
+    """A word of ``words``, which comes as text; whoever sends another is told all of them."""
+    known = {word.value: word for word in words}
+
+    def check(value: Any) -> Any:
+        found = known.get(value) if isinstance(value, str) else None
+        if found is None:
+            raise ValueError(f"Must be one of {', '.join(known)}.")
+        return found
+
+    return BeforeValidator(check)
 
 
 Email = Annotated[
@@ -99,7 +113,7 @@ Name = Annotated[
     line_schema(NAME_MAX),
 ]
 Number = Annotated[int, BeforeValidator(_digits)]
-"""A whole number that may come as text, as in a query string: ASCII digits only."""
+"""A whole number that may come as text, as in a query string: ASCII digits, and a minus."""
 Whole = Annotated[int, BeforeValidator(_whole)]
 """A whole number, which JSON may write as ``27.0``: JSON Schema counts that as an integer."""
 Flag = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text, text))]

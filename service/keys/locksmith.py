@@ -39,6 +39,10 @@ class Locksmith:
     the old one by a conditional UPDATE first, so of two at once one finds nothing to end. A new
     ring begins with the row that stands for the secret itself, whose name all workers know: they
     insert it at the same time and there is one.
+
+    A key is good as long as tokens last that any worker signed with it. Whoever ends it may have
+    another ``token_lifetime``, such as a command that was not told: so the workers write theirs
+    down beside the key, and the next one starts with what the last one had.
     """
 
     def __init__(
@@ -56,7 +60,7 @@ class Locksmith:
         self._begin, self._clock = transactions, clock
         self.algorithm: Algorithm = algorithm
         """What new keys are for."""
-        self._token_lifetime = token_lifetime
+        self._token_seconds = int(token_lifetime.total_seconds())
 
     async def keys(self) -> list[HeldKey]:
         """The ring as it is now, the oldest first."""
@@ -81,11 +85,14 @@ class Locksmith:
         await self.mend(keys)
 
     async def mend(self, keys: list[HeldKey]) -> None:
-        """Publish the next key where there is none, and add seals for secrets of ours.
+        """Publish the next key where there is none, and add what the ring does not know of us.
 
-        So a worker that knows the new secret beside the old one makes each key good for both.
+        That is how long our tokens last, and seals for secrets of ours: so a worker that knows the
+        new secret beside the old one makes each key good for both.
         """
         signing = signing_of(keys)
+        if signing is not None and self._outlasts(signing):
+            await self._keys.note_lifetime(signing.kid, self._token_seconds)
         if signing is not None and self._lacks_next(keys, signing):
             await self._add(await _made(signing.algorithm))
         for key in keys:
@@ -94,8 +101,8 @@ class Locksmith:
 
     def needs_mending(self, keys: list[HeldKey]) -> bool:
         signing = signing_of(keys)
-        lacks_next = signing is not None and self._lacks_next(keys, signing)
-        return lacks_next or any(key.completed is not None for key in keys)
+        lacks = signing is not None and (self._lacks_next(keys, signing) or self._outlasts(signing))
+        return lacks or any(key.completed is not None for key in keys)
 
     async def rotate(self) -> Rotation:
         """Have the next key sign from now on, and publish another one.
@@ -132,6 +139,10 @@ class Locksmith:
         """Who can't open the key that signs has other secrets, and publishes nothing."""
         return signing.can_sign and not _following(keys, signing.algorithm)
 
+    def _outlasts(self, signing: HeldKey) -> bool:
+        """Whether tokens that we sign with the key last longer than anybody has written down."""
+        return signing.can_sign and (signing.row.token_seconds or 0) < self._token_seconds
+
     def _is_outdated(self, signing: HeldKey) -> bool:
         is_of_old_secret = signing.secret not in (None, 0)
         return signing.algorithm != self.algorithm or not signing.can_sign or is_of_old_secret
@@ -139,22 +150,24 @@ class Locksmith:
     async def _begin_ring(self) -> None:
         own, *previous = self._opener.own_kids
         for kid in previous:
-            await self._keys.add_secrets_own(kid, expires_at=self._end())
+            await self._keys.add_secrets_own(kid, expires_at=self._end(self._token_seconds))
         await self._keys.add_secrets_own(own)
         if signing_of(await self.keys()) is None:
             await self._keys.revive(own)
 
     async def _turn(self, keys: list[HeldKey], old: HeldKey, algorithm: Algorithm) -> Rotation:
         """Raises: KeysChanged."""
-        promoted, end = _following(keys, algorithm), self._end()
+        promoted = _following(keys, algorithm)
+        seconds = max(old.row.token_seconds or 0, self._token_seconds)
+        end = self._end(seconds)
         first = None if promoted else await _made(algorithm)
         following = await _made(algorithm)
         async with self._begin():
             if not await self._keys.end(old.kid, end):
                 raise KeysChanged
             if first is not None:
-                await self._add(first, signs=True)
-            elif promoted is None or not await self._keys.promote(promoted.kid):
+                await self._add(first, signs_for=seconds)
+            elif promoted is None or not await self._keys.promote(promoted.kid, seconds):
                 raise KeysChanged
             await self._add(following)
             await self._keys.delete(_unwanted(keys, promoted))
@@ -163,21 +176,22 @@ class Locksmith:
         announced = promoted.row.created_at if promoted else self._clock()
         return Rotation(old.kid, end, signing, algorithm, announced, following.kid)
 
-    def _end(self) -> datetime:
-        return self._clock() + self._token_lifetime + LEEWAY
+    def _end(self, token_seconds: int) -> datetime:
+        return self._clock() + timedelta(seconds=token_seconds) + LEEWAY
 
     def _long_over(self, keys: list[HeldKey]) -> list[str]:
         since = self._clock() - KEPT
         return [key.kid for key in keys if not key.is_good(since)]
 
-    async def _add(self, key: Key, *, signs: bool = False) -> None:
+    async def _add(self, key: Key, *, signs_for: int | None = None) -> None:
         jwk = public_jwk(key)
         await self._keys.add(
             key.kid,
             key.algorithm,
             public=written(jwk) if jwk else None,
             sealed=self._safe.seal(key.kid, key.algorithm, key.private()),
-            signs=signs,
+            signs=signs_for is not None,
+            token_seconds=signs_for,
         )
 
 

@@ -10,7 +10,8 @@ class SigningKey(Model):
     """One key of the ring that signs, signed or will sign access tokens.
 
     Its life: published (``signs_from`` is null), signing (the key of its algorithm with the latest
-    ``signs_from``), good for verifying until ``expires_at``. ``public`` is its JWK as JSON, null
+    ``signs_from``), good for verifying until ``expires_at``, which is so far off as the tokens last
+    that it signed: ``token_seconds``, the most of all workers. ``public`` is its JWK as JSON, null
     for a symmetric one. ``sealed`` is the private part, encrypted under a key derived from each
     secret that may open it: JSON, by the secret's id. Null means that the configured secret whose
     id is in ``kid`` is itself the key.
@@ -22,6 +23,7 @@ class SigningKey(Model):
     sealed = fields.TextField(null=True)
     created_at = fields.DatetimeField(default=utc_now)
     signs_from = fields.DatetimeField(null=True)
+    token_seconds = fields.IntField(null=True)
     expires_at = fields.DatetimeField(null=True)
 
     class Meta:

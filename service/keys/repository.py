@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from tortoise.exceptions import IntegrityError
+from tortoise.expressions import Q
 
 from service.core.clock import Clock, utc_now
 from service.infra.database import unique_violation
@@ -29,6 +30,7 @@ class KeyRepository:
         public: str | None = None,
         sealed: str | None = None,
         signs: bool = False,
+        token_seconds: int | None = None,
         expires_at: datetime | None = None,
     ) -> None:
         """A new key, which signs from now on or is only published."""
@@ -40,6 +42,7 @@ class KeyRepository:
             sealed=sealed,
             created_at=now,
             signs_from=now if signs else None,
+            token_seconds=token_seconds,
             expires_at=expires_at,
         )
 
@@ -61,10 +64,16 @@ class KeyRepository:
         signing = SigningKey.filter(kid=kid, signs_from__isnull=False, expires_at__isnull=True)
         return bool(await signing.update(expires_at=at))
 
-    async def promote(self, kid: str) -> bool:
+    async def promote(self, kid: str, token_seconds: int) -> bool:
         """Have a published key sign; False when it does already, or is gone."""
         published = SigningKey.filter(kid=kid, signs_from__isnull=True, expires_at__isnull=True)
-        return bool(await published.update(signs_from=self._clock()))
+        now = self._clock()
+        return bool(await published.update(signs_from=now, token_seconds=token_seconds))
+
+    async def note_lifetime(self, kid: str, token_seconds: int) -> None:
+        """Note how long tokens last that a worker signs with the key, if nobody's last longer."""
+        shorter = Q(token_seconds__isnull=True) | Q(token_seconds__lt=token_seconds)
+        await SigningKey.filter(shorter, kid=kid).update(token_seconds=token_seconds)
 
     async def retire(self, key: SigningKey) -> bool:
         """End a key that does not sign; False when it does by now.

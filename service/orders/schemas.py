@@ -1,28 +1,24 @@
 """Commands and views of orders."""
 
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
 from service.core.money import MINOR_DIGITS, Amount, Currency, decimals, fits, printed
 from service.core.paging import PAGE_MAX, SIZE_MAX, PageQuery
 from service.core.parsing import Command
-from service.core.text import Name, Number, Whole, clean_line, line_schema
+from service.core.text import Name, Number, Whole, clean_line, line_schema, one_of
 from service.core.views import Id, Instant, VersionedView, View
 from service.orders.models import Order, OrderItem, OrderStatus
 
 SKU_MAX, ITEMS_MAX, QUANTITY_MAX = 64, 100, 1_000_000
 
 
-def _status(value: Any) -> Any:
-    return OrderStatus(value) if isinstance(value, str) and value in set(OrderStatus) else value
-
-
 Sku = Annotated[str, clean_line(SKU_MAX), line_schema(SKU_MAX)]
 """The seller's name for a thing that is sold."""
 Quantity = Annotated[Whole, Field(ge=1, le=QUANTITY_MAX)]
-Status = Annotated[OrderStatus, BeforeValidator(_status)]
+Status = Annotated[OrderStatus, one_of(OrderStatus)]
 UserId = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 """A user's id. Who may name whom is decided before anybody looks whether it is one."""
 

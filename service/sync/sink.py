@@ -87,7 +87,7 @@ class DirectorySink:
         if await self._all_have(told, user.id, user.version, said):
             await self._rows.mark_synced(user.id, user.version)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the connection, when the relay stops."""
         self._push.close()
 

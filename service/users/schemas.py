@@ -20,17 +20,13 @@ from service.core.clock import utc_now
 from service.core.foreign_hashes import check_foreign
 from service.core.paging import PAGE_MAX, SIZE_MAX, PageQuery
 from service.core.parsing import Command
-from service.core.text import Email, Name, Number, clean_line, line_schema, refuse_controls
+from service.core.text import Email, Name, Number, clean_line, line_schema, one_of, refuse_controls
 from service.core.views import Id, Instant, VersionedView
 from service.users.facts import ProfileFacts, UserFacts
 from service.users.models import ListedUser, User, UserProfile, UserStatus
 from service.users.passwords import Password, normal_password, refuse_familiar
 
 BIO_MAX, URL_MAX, TERM_MAX = 1000, 500, 255
-
-
-def _status(value: Any) -> Any:
-    return UserStatus(value) if isinstance(value, str) and value in set(UserStatus) else value
 
 
 def _web_address(text: str) -> str:
@@ -67,7 +63,7 @@ def _something(self: Any, but: str = "") -> None:
         raise ValueError("Give at least one field to change.")
 
 
-Status = Annotated[UserStatus, BeforeValidator(_status)]
+Status = Annotated[UserStatus, one_of(UserStatus)]
 WebAddress = Annotated[
     str,
     Field(max_length=URL_MAX),

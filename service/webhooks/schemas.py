@@ -57,12 +57,6 @@ def _instant(value: Any) -> Any:
         raise ValueError("Must be an instant such as 2026-03-14T15:09:26Z.") from None
 
 
-def _position(value: Any) -> Any:
-    """A number that may come as text, as in a query string: ASCII digits only."""
-    is_number = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
-    return int(value) if is_number else value
-
-
 def _event_id(value: str) -> str:
     if canonical(value) is None:
         raise ValueError("Must be the id of an event, a UUID in its canonical form.")
@@ -153,7 +147,7 @@ class ReplayWebhook(Command):
 class ListDeliveries(Command):
     """Which part of the list is wanted."""
 
-    after: Annotated[int, BeforeValidator(_position), Field(ge=0, le=POSITION_MAX)] = 0
+    after: Annotated[Number, Field(ge=0, le=POSITION_MAX)] = 0
     size: Annotated[Number, Field(ge=1, le=SIZE_MAX)] = SIZE_DEFAULT
 
 

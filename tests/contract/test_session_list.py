@@ -12,6 +12,7 @@ from service.infra.touches import EVERY
 from tests.support.clock import START
 from tests.support.doors import Answer, Door
 from tests.support.live import Live
+from tests.support.operations import API
 from tests.support.people import PASSWORD, Person, session_of
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -190,6 +191,19 @@ async def test_a_list_is_bounded_and_says_when_it_is_not_whole(
     assert (len(shown), answer.body["more"]) == (SHOWN_MAX, True)
     assert shown[0] == last.session_id
     assert ada.session_id not in shown
+    own = (await door.call("list_sessions", bearer=ada.access, user_id=ada.id)).body["data"]
+    assert len(own) == SHOWN_MAX
+    assert [each["id"] for each in own if each["current"]] == [ada.session_id]
+
+
+async def test_the_path_of_no_session_is_not_that_of_all(live: Live, ada: Person) -> None:
+    other = await live.people.sign_in(ada)
+    headers = {"authorization": f"Bearer {ada.access}"}
+    answer = await live.rest.client.delete(f"{API}/users/{ada.id}/sessions/", headers=headers)
+    assert answer.status_code in (404, 405)
+    empty = await live.rpc.call("revoke_session", bearer=ada.access, user_id=ada.id, session_id="")
+    assert empty.outcome == "session_not_found"
+    assert (await live.rest.call("who_am_i", bearer=other.access)).ok
 
 
 async def test_an_admin_sees_anybodys_and_none_of_them_is_current(
@@ -313,6 +327,23 @@ async def test_an_access_token_does_not_outlive_its_session_and_says_so(
     assert (await door.call("who_am_i", bearer=pair["access_token"])).ok
     live.clock.forward(seconds=2)
     assert (await door.call("who_am_i", bearer=pair["access_token"])).outcome == "invalid_token"
+
+
+async def test_no_refresh_gives_a_token_that_is_dead_already(
+    live: Live, door: Door, ada: Person
+) -> None:
+    live.clock.forward(days=6)
+    token = ada.refresh
+    for _ in range(13):
+        token = (await door.call("refresh", refresh_token=token)).body["refresh_token"]
+        live.clock.forward(days=6)
+    token = (await door.call("refresh", refresh_token=token)).body["refresh_token"]
+    live.clock.forward(days=6, milliseconds=-900)
+    pair = await door.call("refresh", refresh_token=token)
+    assert pair.body["expires_in"] == 1
+    live.clock.forward(milliseconds=899)
+    late = await door.call("refresh", refresh_token=pair.body["refresh_token"])
+    assert late.outcome == "invalid_token"
 
 
 async def test_a_session_refreshed_at_its_last_minute_is_not_taken_for_expired(

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from service.core import metrics
 from service.core.access import SYSTEM
 from service.core.keys import Secrets
 from service.transport.rpc.messages import Hurry
+from service.transport.rpc.vigil import EVERY
 from service.users.rpc import UsersRpc
 from service.watches import tail
 from service.watches.errors import WatchTooSlow
@@ -306,6 +308,27 @@ async def test_a_watch_ends_within_a_second_of_its_callers_revocation(
         began = time.monotonic()
         assert (await ending).code == "invalid_token"
         assert time.monotonic() - began < 1
+
+
+async def test_a_watch_by_key_ends_when_its_owner_loses_a_role(
+    live: Live, people: People, root: Person
+) -> None:
+    """The key lives on, with the roles of now: a new watch by it is refused, and so is this one."""
+    boss = await people.signed_in("Boss", "admin")
+    wanted: dict[str, Any] = {"name": "w", "scopes": ["events:read"], "user_id": boss.id}
+    made = await live.rest.call("create_api_key", bearer=boss.access, **wanted)
+    assert (await live.rest.call("create_role", bearer=root.access, name="auditor")).ok
+    await settled(live)
+    async with watching(live, replace(boss, access=made.body["key"])) as watch:
+        await quiet(watch)
+        await live.services.roles.grant(SYSTEM, boss.id, "auditor")
+        (gained,) = await some(watch, 1)
+        ending = asyncio.create_task(ended(watch))
+        await asyncio.sleep(2 * EVERY)
+        assert not ending.done(), "a role more ends nothing"
+        await live.services.roles.revoke(SYSTEM, boss.id, "admin")
+        assert (await ending).code == "forbidden"
+    assert gained.type == "user.roles_changed"
 
 
 @pytest.mark.one_database

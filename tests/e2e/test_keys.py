@@ -91,8 +91,9 @@ def test_keys_are_listed_rotated_and_retired_while_the_service_runs(
         time.sleep(0.1)
     assert _status(service, old) == 401
     assert _states(folder, settings)[kid] == "retired"
-    nobody = manage(folder, "keys", "retire", "nobody", **settings)
-    assert (nobody.returncode, nobody.stderr) == (1, "Error: There is no key of that name.\n")
+    for name in ("nobody", "-nobody", "--no-body", "-h_x"):
+        nobody = manage(folder, "keys", "retire", name, **settings)
+        assert (nobody.returncode, nobody.stderr) == (1, "Error: There is no key of that name.\n")
 
 
 def test_a_command_with_another_secret_says_so_and_changes_nothing(

@@ -45,7 +45,16 @@ async def server() -> AsyncIterator[OwnRedis]:
 
 @pytest.fixture
 def settings(url: str, server: OwnRedis) -> dict[str, str]:
-    return {"DATABASE_URL": url, "REDIS_URL": server.url, "EVENT_STREAM": STREAM}
+    """Every kind of sink: each must let go of what it holds when the worker ends."""
+    return {
+        "DATABASE_URL": url,
+        "REDIS_URL": server.url,
+        "EVENT_STREAM": STREAM,
+        "SYNC_TARGETS": "crm=grpc://127.0.0.1:1",
+        "SMTP_URL": "smtp://127.0.0.1:1",
+        "MAIL_FROM": "arcana@example.com",
+        "PUBLIC_URL": "https://accounts.example.com",
+    }
 
 
 @pytest_asyncio.fixture
@@ -105,6 +114,7 @@ async def test_an_event_reaches_the_stream_and_sigterm_ends_it_with_0(
         assert found.of("arcana_deliveries_total", **taken) >= 1
         found = await scrape_until(port, lambda f: f["arcana_relaying"] > 0)
         assert found["arcana_relaying"] == 1
+        assert found["arcana_workers"] == 0  # it serves nobody
         assert worker.process is not None
         began = time.monotonic()
         worker.process.terminate()

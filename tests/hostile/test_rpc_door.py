@@ -9,6 +9,7 @@ from typing import Any
 import betterproto
 import pytest
 import pytest_asyncio
+from arcana_protos.auth import RegisterRequest
 
 from tests.hostile.test_naughty_strings import STRINGS
 from tests.support.databases import fresh_database
@@ -134,3 +135,17 @@ async def test_many_calls_at_once_on_one_connection_are_served_beside_bad_ones(
         for stream in range(1, 161, 4):
             assert await one.status(stream) == "0"
             assert (await one.answer(stream + 2))["error-code"] == "malformed_message"
+
+
+@pytest.mark.parametrize("behind", [b"\0\0", b"\0\xff\xff\xff\xff", b"\1\0\0\0\1x", None])
+async def test_whoever_registers_with_more_than_one_message_is_nobody(
+    running: Live, admin: Person, behind: bytes | None
+) -> None:
+    email = "more@example.com"
+    said = bytes(RegisterRequest(name="More", email=email, password="correct horse battery"))
+    whole = b"\0" + len(said).to_bytes(4, "big") + said
+    async with peer(running.rpc_port) as one:
+        one.ask(1, whole + (whole if behind is None else behind), asked(OPERATIONS["register"].rpc))
+        assert await one.status(1) in ("12", "13")
+    found = await running.rpc.call("list_users", bearer=admin.access, q=email)
+    assert (found.ok, found.body["data"]) == (True, [])

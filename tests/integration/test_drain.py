@@ -49,7 +49,7 @@ async def test_sigterm_under_load_loses_nothing(service: Served) -> None:
 @pytest.mark.parametrize("service", [{"DRAIN_DELAY": "3"}], indirect=True)
 async def test_a_balancer_is_told_before_connections_are_refused(service: Served) -> None:
     async with observing(service.rpc_port) as observer:
-        observer.call(1, "/grpc.health.v1.Health/Watch", finish=False)
+        observer.call(1, "/grpc.health.v1.Health/Watch")
         service.terminate()
         while await service.health("ready") != 503:
             pass

@@ -189,6 +189,24 @@ async def test_an_old_key_is_good_until_its_last_token_has_expired_and_is_delete
     assert not await SigningKey.exists(kid=kid_of(old))
 
 
+async def test_an_old_key_is_good_as_long_as_the_longest_tokens_of_any_worker(
+    workers: Workers,
+) -> None:
+    """Whoever turns the ring may have been told of shorter ones, or of nothing."""
+    long = await workers.started(access_token_expiry=2 * HOUR)
+    tokens = [await issued(long)]
+    short = await workers.started(access_token_expiry=HOUR / 4)
+    for _ in range(2):  # the second key was never written to by a worker
+        await workers.built(access_token_expiry=HOUR / 4).keys.rotate(SYSTEM)
+        await long.ring.refresh()
+        await short.ring.refresh()
+        tokens.append(await issued(long))
+    workers.clock.forward(seconds=2 * 3600 - 1)
+    for worker in (long, short):
+        await worker.ring.refresh()
+        assert [await good(worker, token) for token in tokens] == [True] * 3
+
+
 async def test_of_rotations_at_the_same_moment_one_key_signs_and_one_is_next(
     workers: Workers,
 ) -> None:

@@ -123,6 +123,7 @@ def check(kind: str) -> None:
         for name in services:
             if name != "migrate":
                 _restart(made, name)
+        _change_the_secret(made)
         again = _again(made)
         say(f"{kind}: migrating again: {again}")
 
@@ -140,6 +141,50 @@ def _again(made: Project) -> str:
     podman("start", made.container("migrate"))
     made.await_("migrate", "service_completed_successfully")
     return logs(made.container("migrate")).splitlines()[-1]
+
+
+def _change_the_secret(made: Project) -> None:
+    """As the runbook does it, and with mail by a secret file: who was logged in stays it."""
+    token = asyncio.run(_token(made))
+    before = (made.folder / "secrets/jwt_secret").read_text()
+    after = secrets.token_urlsafe(48)
+    _say(made, "jwt_secret_previous", after)
+    _say(made, "smtp_url", "smtps://arcana:hidden@mail.example.com")
+    with (made.folder / ".env").open("a") as file:
+        file.write("JWT_SECRET_PREVIOUS_FILE=/run/secrets/jwt_secret_previous\n")
+        file.write("SMTP_URL_FILE=/run/secrets/smtp_url\n")
+        file.write("MAIL_FROM=no-reply@example.com\nPUBLIC_URL=https://example.com\n")
+    _recreate(made)
+    _say(made, "jwt_secret", after)
+    _say(made, "jwt_secret_previous", before)
+    _recreate(made)
+    answer = asyncio.run(_who_am_i(made, token))
+    need(answer.ok, f"a token of before the change: {answer.outcome}")
+    say(f"{made.kind}: JWT_SECRET changed, mail by its file; who was logged in still is")
+
+
+def _say(made: Project, secret: str, text: str) -> None:
+    path = made.folder / "secrets" / secret
+    path.unlink()  # containers keep the file that they were started with
+    path.write_text(text)
+    path.chmod(0o444)
+
+
+def _recreate(made: Project) -> None:
+    made.compose("up", "--detach", "--no-build", "--no-deps", "--force-recreate", "app", "worker")
+    for service in ("app", "worker"):
+        made.await_(service, "service_healthy")
+
+
+async def _token(made: Project) -> str:
+    password = (made.folder / "secrets/admin_password").read_text().strip()
+    async with rest_door(made.ports[0]) as rest:
+        return str((await _signed_in(rest, password)).body["access_token"])
+
+
+async def _who_am_i(made: Project, token: str) -> Answer:
+    async with rest_door(made.ports[0]) as rest:
+        return await rest.call("who_am_i", bearer=token)
 
 
 def _hardened(made: Project) -> None:

@@ -11,8 +11,17 @@ import yaml
 
 from tests.ship import engine
 from tests.ship.engine import APPLICATION, HOME, ROOT, Failed, need, podman, run, say
-from tests.ship.manifests import K8S, OVERLAYS, Manifest, faults, files, read, written
-from tests.ship.topology import Topology, logs, postgres_and_redis, topology
+from tests.ship.manifests import (
+    K8S,
+    OVERLAYS,
+    Manifest,
+    faults,
+    files,
+    of_overlay,
+    read,
+    written,
+)
+from tests.ship.topology import ADMIN, PASSWORD, Topology, logs, postgres_and_redis, topology
 
 TOOLS = ROOT / ".venv-ship/bin"
 CUSTOM = {"HTTPRoute", "GRPCRoute", "ServiceMonitor", "PrometheusRule", "ExternalSecret"}
@@ -41,6 +50,15 @@ def validate_compose() -> None:
     schema = ["--builtin-schema", "vendor.compose-spec"]
     run(str(TOOLS / "check-jsonschema"), *schema, "deploy/compose.yaml")
     say("compose.yaml: valid by the compose specification")
+
+
+def play_the_alerts() -> None:
+    """What they say of a service that is partly or wholly dead."""
+    if not shutil.which("promtool"):
+        say("alerts not played, for there is no promtool (Debian's package prometheus has it)")
+        return
+    run("promtool", "test", "rules", "tests/ship/alerts.test.yml")
+    say("alerts: they fire for what is dead, whoever else lives")
 
 
 def validate_manifests() -> None:
@@ -110,8 +128,14 @@ def keep_the_policy() -> None:
     need(not found, "\n".join(found))
     pods = sum("template" in manifest.get("spec", {}) for manifest in manifests)
     for overlay in OVERLAYS:
-        _services_find_pods(built(overlay))
-    say(f"policy: {pods} workloads, none without limits, probes, securityContext or grace")
+        whole = built(overlay)
+        found = of_overlay(whole)
+        need(not found, "\n".join(f"{overlay}: {fault}" for fault in found))
+        _services_find_pods(whole)
+    say(
+        f"policy: {pods} workloads, none without limits, probes, securityContext or grace;"
+        " every image pinned, every event told"
+    )
 
 
 def _services_find_pods(manifests: list[Manifest]) -> None:
@@ -201,11 +225,21 @@ def _see(name: str) -> None:
         return
     for word in ("ready", "live", "grpc"):
         _probed(container, word)
+    _make_an_admin(container)
     facts = "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Memory}} {{.Config.User}}"
     say(
         f"podman kube play: the Deployment serves; read-only, memory, user: "
         f"{podman('inspect', container, '--format', facts)}"
     )
+
+
+def _make_an_admin(container: str) -> None:
+    """As the runbook says: nothing else makes the first one in a cluster."""
+    command = ["python", "manage.py", "user", "create", "--email", ADMIN, "--name", "Root"]
+    chosen = ["--role", "admin", "--password-stdin"]
+    told = podman("exec", "-i", container, *command, *chosen, stdin=f"{PASSWORD}\n")
+    need(told.startswith("Created "), f"no admin can be made: {told}")
+    say("podman exec: the first admin is made in the pod")
 
 
 def _probed(container: str, word: str) -> None:
@@ -227,6 +261,7 @@ def main() -> None:
         engine.prepare,
         lint_the_image_file,
         validate_compose,
+        play_the_alerts,
         validate_manifests,
         build_overlays,
         keep_the_policy,

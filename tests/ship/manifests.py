@@ -1,6 +1,6 @@
 """The manifests of deploy/k8s, and the policy that every container in them keeps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,12 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "deploy/k8s"
-OVERLAYS = ("overlays/dev", "overlays/production/migration", "overlays/production")
+OVERLAYS = (
+    "overlays/dev/migration",
+    "overlays/dev",
+    "overlays/production/migration",
+    "overlays/production",
+)
 Manifest = dict[str, Any]
 
 
@@ -36,11 +41,54 @@ def faults(manifest: Manifest) -> list[str]:
     name = f"{manifest['kind']}/{manifest['metadata']['name']}"
     found = list(_of_pod(pod))
     serves = manifest["kind"] == "Deployment"
-    for container in [*pod.get("initContainers", []), *pod["containers"]]:
+    for container in _containers(manifest):
         found += _of_container(container, serves=serves)
     if serves:
         found += _of_grace(pod)
     return [f"{name}: {fault}" for fault in found]
+
+
+def of_overlay(manifests: list[Manifest]) -> list[str]:
+    """How a whole falls short that is applied as it is here: what its parts can't tell."""
+    found = [*counted_twice(manifests)]
+    deployments = [m for m in manifests if m["kind"] == "Deployment"]
+    for manifest in manifests:
+        for container in _containers(manifest):
+            if not is_pinned(container["image"]):
+                found.append(f"{manifest['metadata']['name']}: {container['image']} is not pinned")
+    settings = [m["data"] for m in manifests if m["kind"] == "ConfigMap"]
+    relays = any(data.get("RELAY") == "on" for data in settings)
+    if deployments and not relays and not any(_works(m) for m in deployments):
+        found.append("nobody relays: events wait for ever")
+    return found
+
+
+def counted_twice(manifests: Iterable[Manifest]) -> Iterator[str]:
+    """Deployments whose replicas both a number and an autoscaler say: applying undoes scaling."""
+    every = list(manifests)
+    scalers = [m for m in every if m["kind"] == "HorizontalPodAutoscaler"]
+    scaled = {m["spec"]["scaleTargetRef"]["name"] for m in scalers}
+    for manifest in every:
+        name = manifest["metadata"]["name"]
+        if manifest["kind"] == "Deployment" and name in scaled and "replicas" in manifest["spec"]:
+            yield f"{name}: its replicas are the autoscaler's, and not said beside it"
+
+
+def is_pinned(image: str) -> bool:
+    """Whether an image is named with a digest or with a tag that does not move."""
+    if "@sha256:" in image:
+        return True
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return tag not in ("", "latest")
+
+
+def _containers(manifest: Manifest) -> list[Manifest]:
+    pod = manifest.get("spec", {}).get("template", {}).get("spec", {})
+    return [*pod.get("initContainers", []), *pod.get("containers", [])]
+
+
+def _works(manifest: Manifest) -> bool:
+    return any(container.get("args") == ["worker"] for container in _containers(manifest))
 
 
 def _of_pod(pod: Manifest) -> Iterator[str]:

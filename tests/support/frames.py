@@ -33,8 +33,8 @@ class Observer:
     is_closed: bool = False
     _encoder: Encoder = field(default_factory=Encoder)
 
-    def call(self, stream: int, path: str, *, agent: str = "observer", finish: bool = True) -> None:
-        """Call a method with an empty message; without ``finish`` more could follow."""
+    def call(self, stream: int, path: str, *, agent: str = "observer") -> None:
+        """Call a method with an empty message."""
         headers = [
             (":method", "POST"),
             (":scheme", "http"),
@@ -45,7 +45,7 @@ class Observer:
             ("user-agent", agent),
         ]
         head = HeadersFrame(stream, data=self._encoder.encode(headers), flags=["END_HEADERS"])
-        body = DataFrame(stream, data=EMPTY, flags=["END_STREAM"] if finish else [])
+        body = DataFrame(stream, data=EMPTY, flags=["END_STREAM"])
         self.writer.write(head.serialize() + body.serialize())
 
     async def listen(self) -> None:

@@ -76,6 +76,10 @@ class Wire:
                 return True
         return not self._ahead
 
+    def half_close(self) -> None:
+        """Send nothing more, and go on listening."""
+        self._writer.write_eof()
+
     def close(self) -> None:
         self._writer.transport.abort()
 

@@ -188,6 +188,35 @@ async def test_a_header_nested_too_deep_is_refused(tokens: AccessTokens, good: s
         await tokens.read(".".join([deep, *good.split(".")[1:]]))
 
 
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"nbf": 1},
+        {"nbf": "1"},
+        {"nbf": None},
+        {"nbf": True},
+        {"nbf": 10**30},
+        {"iat": 301},
+        {"jti": ""},
+    ],
+    ids=str,
+)
+async def test_a_token_that_is_not_good_yet_is_refused(
+    tokens: AccessTokens, good: str, clock: MovingClock, claims: dict[str, Any]
+) -> None:
+    now = int(clock().timestamp())
+    later = {k: now + v if type(v) is int and v < 1000 else v for k, v in claims.items()}
+    with pytest.raises(InvalidToken):
+        await tokens.read(Forge(SECRET).resigned(good, claims=later))
+
+
+async def test_a_token_of_a_clock_that_is_ahead_is_good(
+    tokens: AccessTokens, good: str, clock: MovingClock
+) -> None:
+    now = int(clock().timestamp())
+    await tokens.read(Forge(SECRET).resigned(good, claims={"iat": now + 299, "nbf": now}))
+
+
 async def test_a_doubled_claim_does_not_help(tokens: AccessTokens, good: str) -> None:
     claims = jwt.decode(good, options={"verify_signature": False})
     doubled = json.dumps(claims)[:-1] + ', "type": "refresh"}'

@@ -46,7 +46,7 @@ def worker(folder: Folder, times: int) -> int:
 @pytest.fixture
 def tree() -> Iterator[Tree]:
     with metrics_folder() as folder:
-        yield Tree(folder)
+        yield Tree(folder, "both")
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def test_workers_are_summed_and_stay_counted_when_they_are_gone(tree: Tree) -> N
         assert found.of("arcana_hashing_wait_seconds_bucket", le="0.025") == 7
         assert found.of("arcana_database_pool", state="in_use") == 7
         assert found["arcana_change_feed_lag_seconds"] == 5
-        assert found["arcana_workers"] == 2
+        assert found.of("arcana_workers", doors="both") == 2
         tree.gone(pids[0], "died")
         tree.gone(pids[1], "stopped")
         found = told(port)
@@ -98,6 +98,15 @@ def test_workers_are_summed_and_stay_counted_when_they_are_gone(tree: Tree) -> N
         assert found.of("arcana_database_pool", state="in_use") == 0
         assert found["arcana_workers"] == 0
         assert found.of("arcana_worker_exits_total", cause="died") == 1
+
+
+def test_what_serves_nobody_is_not_counted_as_serving(tree: Tree) -> None:
+    """Or the alert that no worker serves keeps silent while ``manage.py worker`` runs."""
+    background = Tree(tree._folder)
+    background.born(worker(tree._folder, 1))
+    with port_of(background) as port:
+        assert "\narcana_workers" not in ask(port).text
+        assert told(port).of("arcana_logins_total", outcome="ok") == 1
 
 
 def test_files_do_not_add_up(tree: Tree) -> None:

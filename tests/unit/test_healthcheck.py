@@ -60,6 +60,12 @@ def test_a_worker_that_never_beat_or_has_left_is_not(
         (b"/sbin/docker-init\0--\0python\0/app/manage.py\0worker\0", "worker"),
         (b"python\0/app/manage.py\0serve\0", "http"),
         (b"python\0/app/manage.py\0serve\0--doors\0http\0", "http"),
+        (b"python\0/app/manage.py\0serve\0--doors=http\0", "http"),
+        (b"python\0/app/manage.py\0serve\0--doors\0both\0", "http"),
+        (b"python\0/app/manage.py\0serve\0--doors\0grpc\0", "grpc"),
+        (b"python\0/app/manage.py\0serve\0--doors=grpc\0--take-over\0", "grpc"),
+        (b"python\0/app/manage.py\0serve\0--doors=grpc\0--doors\0http\0", "http"),
+        (b"python\0/app/manage.py\0serve\0--doors\0", "http"),
         (b"", "http"),
     ],
 )
@@ -73,7 +79,8 @@ def test_without_a_word_it_asks_what_the_container_was_started_for(
     process = heartbeat.with_name("cmdline")
     process.write_bytes(first_process)
     monkeypatch.setattr(healthcheck, "FIRST_PROCESS", process)
-    monkeypatch.setenv("HTTP_PORT", "1")
+    for door in ("HTTP", "GRPC"):
+        monkeypatch.setenv(f"{door}_PORT", "1")
     assert healthcheck.main() == 1
     assert capsys.readouterr().out.startswith(f"{asked}: ")
 

@@ -72,6 +72,30 @@ async def test_a_form_that_can_be_read_in_two_ways_is_refused(body: bytes) -> No
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        {"Content-Type": FORM, "Content-Encoding": "gzip"},
+        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+        {},
+    ],
+)
+async def test_where_a_form_is_taken_too_the_refusal_says_so(headers: dict[str, str]) -> None:
+    answer = await Door().call("POST", INTROSPECT, content=b"x", headers={**headers, **GOOD})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    told = f"Send the body as application/json or {FORM}, not compressed."
+    assert answer.json()["message"] == told
+
+
+async def test_too_many_fields_are_called_too_many() -> None:
+    query = "&".join(f"a{number}=" for number in range(51))
+    answer = await Door().call("GET", f"/api/v1/users?{query}", headers=GOOD)
+    assert answer.status_code == 400
+    assert answer.json()["message"] == "The query or form may have at most 50 fields."
+    assert (await Door().call("GET", f"/api/v1/users?{query[4:]}", headers=GOOD)).status_code == 200
+
+
 async def test_a_query_reaches_the_service_by_name() -> None:
     door = Door()
     await door.call("GET", "/api/v1/users?page=2&size=&q=Ren%C3%A9+O%26", headers=GOOD)

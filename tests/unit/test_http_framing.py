@@ -1,5 +1,7 @@
 """What is not plainly framed gets one 400 and a closed socket, and hides no second request."""
 
+import asyncio
+import random
 from collections.abc import AsyncIterator
 from typing import cast
 
@@ -14,7 +16,7 @@ from sanic.response import HTTPResponse
 from service.transport.http.framing import begins_chunk, has_strays, head_fault
 from service.transport.http.headers import STANDARD
 from service.transport.http.requests import Request
-from tests.support.framings import BAD, GOOD, get, post
+from tests.support.framings import BAD, GOOD, HOST, get, post
 from tests.support.http_door import Door
 from tests.support.raw_http import wire
 
@@ -95,6 +97,14 @@ async def test_a_refusal_says_what_to_mend(port: int) -> None:
     assert answer.json()["message"] == "Exactly one Host is needed."
 
 
+@pytest.mark.parametrize("length", ["length: twenty digits", "length: five thousand digits"])
+async def test_a_length_of_too_many_digits_is_called_too_large(port: int, length: str) -> None:
+    async with wire(port) as connection:
+        await connection.send(BAD[length])
+        (answer,) = await connection.answers_to_the_end()
+    assert answer.json()["message"] == "Content-Length is too large: it may have 19 digits."
+
+
 @pytest.mark.parametrize("target", [b"/echo", b"/nowhere", b"*"])
 @pytest.mark.parametrize("method", [b"TRACE", b"BREW", b"PROPFIND", b"X.1"])
 async def test_a_method_that_nobody_knows_is_not_allowed_anywhere(
@@ -116,6 +126,38 @@ async def test_nobody_gets_a_tunnel(port: int, served: list[str]) -> None:
     assert [(one.status, "allow" in one.headers) for one in answers] == [(405, True)]
 
 
+PIECES = [
+    *(b"http:", b"a:", b"//", b"/", b"a", b".", b"..", b"@", b":", b"80", b"?", b"x=1", b"*", b"["),
+    *(
+        b"]",
+        b"::1",
+        b"%41",
+        b"%",
+        b"%00",
+        b"%ff",
+        b"\\",
+        b";",
+        b"&",
+        b"=",
+        b"{",
+        b'"',
+        b"echo",
+        b"<",
+    ),
+    *(b"/api/v1/users/", b"/docs", b"/health"),
+]
+
+
+async def test_no_target_however_odd_is_a_bug(port: int) -> None:
+    odd = random.Random(7)
+    targets = [b"".join(odd.choices(PIECES, k=odd.randint(1, 6))) for _ in range(1000)]
+    absolute = [b"http://a" + target for target in targets]
+    for target in targets + absolute:
+        async with wire(port) as connection:
+            await connection.send(get(line=b"GET " + target + b" HTTP/1.1"))
+            assert (await connection.answer()).status < 500, target
+
+
 # Expect
 
 
@@ -135,6 +177,39 @@ async def test_the_body_is_asked_for_once(port: int) -> None:
         await connection.send(b"hello")
         answer = await connection.answer()
     assert (answer.status, answer.body) == (200, b"hello")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_an_unknown_expectation_beside_a_known_one_is_refused(port: int, order: int) -> None:
+    fields = [b"Expect: 100-continue", b"Expect: magic"][::order]
+    async with wire(port) as connection:
+        await connection.send(post(b"\r\n".join([*fields, b"Content-Length: 5"])))
+        (answer,) = await connection.answers_to_the_end()
+    assert (answer.status, answer.code) == (417, "invalid_request")
+
+
+async def test_the_known_expectation_may_come_twice(port: int) -> None:
+    async with wire(port) as connection:
+        await connection.send(post(b"Expect: 100-continue\r\n" * 2 + b"Content-Length: 5"))
+        assert (await connection.answer()).status == 100
+
+
+# HEAD
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [(b"Host: b\r\n", 400), (b"X: " + b"x" * 9000 + b"\r\n", 413), (b"X\0: a\r\n", 400)],
+    ids=["two Hosts", "a large head", "a control character"],
+)
+async def test_a_refusal_of_head_has_no_body(port: int, fields: bytes, status: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(get(host=HOST + fields, line=b"HEAD /echo HTTP/1.1"))
+    head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"content-length: " in head.lower()
+    assert body == b""
 
 
 # The rules alone

@@ -1,11 +1,15 @@
 """The headers of every answer: request ids, security, CORS."""
 
 import re
+from email.utils import parsedate_to_datetime
 
 import pytest
 
-from service.transport.http.headers import STANDARD
+from service.core.clock import utc_now
+from service.transport.http.headers import STANDARD, date
+from service.transport.http.limits import HttpLimits
 from tests.support.http_door import GOOD, Door
+from tests.support.raw_http import wire
 
 PAGE = "https://app.example"
 OTHER = "https://app.example.evil"
@@ -51,6 +55,35 @@ async def test_every_answer_has_an_id_and_the_security_headers(method: str, path
     assert "server" not in answer.headers
     assert "access-control-allow-origin" not in answer.headers
     assert "vary" not in answer.headers
+
+
+def seconds_ago(date: str) -> float:
+    assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", date)
+    return (utc_now() - parsedate_to_datetime(date)).total_seconds()
+
+
+@pytest.mark.parametrize(("method", "path"), EVERYWHERE)
+async def test_every_answer_has_a_date(method: str, path: str) -> None:
+    answer = await Door().call(method, path, headers=GOOD)
+    assert 0 <= seconds_ago(answer.headers["date"]) < 60
+
+
+async def test_refusals_that_come_before_all_else_have_a_date() -> None:
+    async with Door(limits=HttpLimits(connections=0)).served() as port, wire(port) as connection:
+        answer = await connection.answer()
+        assert (answer.status, seconds_ago(answer.headers["date"]) < 60) == (503, True)
+    async with Door().served() as port, wire(port) as connection:
+        await connection.send(b"nonsense\r\n\r\n")
+        answer = await connection.answer()
+        assert (answer.status, seconds_ago(answer.headers["date"]) < 60) == (400, True)
+
+
+def test_the_date_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    for second in (0, 0, 1):
+        monkeypatch.setattr("time.time", lambda now=second: now + 0.9)
+        told.append(date())
+    assert told == ["Thu, 01 Jan 1970 00:00:00 GMT"] * 2 + ["Thu, 01 Jan 1970 00:00:01 GMT"]
 
 
 @pytest.mark.parametrize("failing", [False, True])

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from service.core.errors import Invalid
+from service.core.paging import PAGE_MAX, PageQuery
 from service.core.parsing import Command, parse, read_json
 from service.core.text import Name
+from service.users.schemas import ListUsers, SetStatus
 
 VECTORS = Path(__file__).parents[1] / "data" / "vectors" / "json_parsing"
 BAD = sorted(VECTORS.glob("n_*.json"))
@@ -140,9 +142,45 @@ def test_the_name_of_an_unknown_field_is_shown_short_and_printable() -> None:
     shown.encode()
 
 
-@pytest.mark.parametrize("text", [b'{"name": "Ada", "note": "\\ud800"}', b'{"\\uDFFF": 1}'])
-def test_half_of_a_surrogate_pair_is_refused(text: bytes) -> None:
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b'{"name": "Ada", "note": "\\ud800"}', "a text holds half of a surrogate pair"),
+        (b'{"\\uDFFF": 1}', "a text holds half of a surrogate pair"),
+        (b'{"s3cret": 1, "s3cret": 2}', "a member name comes twice in one object"),
+        (b'{"count": NaN}', "NaN and Infinity are no numbers"),
+        (b'{"count": -Infinity}', "NaN and Infinity are no numbers"),
+        (b'{"count": 1e999}', "a number is out of range"),
+        (b"\xef\xbb\xbf{}", "it begins with a byte order mark"),
+        (b'{"name": "\xff"}', "it is not UTF-8"),
+    ],
+)
+def test_what_is_json_to_others_alone_is_told_why(text: bytes, why: str) -> None:
+    assert refusal(Order, text).text == f"The body is not valid JSON: {why}."
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"s3cret", b"[" * 100_000])
+def test_what_is_no_json_to_anybody_is_told_no_more(text: bytes) -> None:
     assert refusal(Order, text).text == "The body is not valid JSON."
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        *((text, "Must be at least 0.") for text in ("-1", "-99999999999", "-" + "9" * 99)),
+        *((text, f"Must be at most {PAGE_MAX}.") for text in ("1000000000000", "9" * 99)),
+        *((text, "Must be a whole number.") for text in ("", "one", "1.0", "٥", "--1", "+1", "-")),
+    ],
+)
+def test_a_number_out_of_bounds_is_told_the_bound(page: str, told: str) -> None:
+    assert refusal(PageQuery, {"page": page}).fields == {"page": [told]}
+
+
+@pytest.mark.parametrize("status", ["'", "Active", "", 1, True, ["active"], {}])
+def test_a_word_of_several_is_told_all_of_them(status: object) -> None:
+    told = {"status": ["Must be one of active, inactive, suspended."]}
+    assert refusal(ListUsers, {"status": status}).fields == told
+    assert refusal(SetStatus, {"status": status}).fields == told
 
 
 def test_a_whole_surrogate_pair_is_one_character() -> None:

@@ -14,7 +14,8 @@ import pytest
 from arcana_protos.common import FieldError as Note
 
 from service.transport.rpc.limits import Limits
-from tests.support.probe import PROBE, Served, failure, serving
+from tests.support.peer import asked, peer
+from tests.support.probe import PROBE, Served, doing, failure, serving
 
 HEADERS = [
     (":method", "POST"),
@@ -84,7 +85,7 @@ async def test_a_plain_request_goes_well(served: Served) -> None:
         pytest.param(b"\0\0\0\0\x09ab", id="message cut short"),
         pytest.param(b"\0\0\0\0\x09", id="message missing after its prefix"),
         pytest.param(b"\0\0\0", id="prefix cut short"),
-        pytest.param(b"", id="nothing"),
+        pytest.param(EMPTY + b"\0\0", id="prefix cut short behind a message"),
     ],
 )
 async def test_a_malformed_message_is_the_callers_fault_and_no_trace_back(
@@ -97,10 +98,69 @@ async def test_a_malformed_message_is_the_callers_fault_and_no_trace_back(
     assert not [record for record in caplog.records if record.exc_info]
 
 
+@pytest.mark.parametrize("path", [PROBE + "One", PROBE + "Many", "/grpc.health.v1.Health/Check"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(EMPTY + EMPTY, id="two messages"),
+        pytest.param(EMPTY + b"\0\xff\xff\xff\xff", id="another of 4 GB"),
+        pytest.param(EMPTY + b"\1\0\0\0\0", id="another that is compressed"),
+    ],
+)
+async def test_a_method_of_one_message_does_nothing_for_none_or_two(
+    served: Served, path: str, body: bytes
+) -> None:
+    served.probe.act = doing(AssertionError("it acted"))
+    answer = await raw(served, body, path=path)
+    assert (answer["grpc-status"], answer["error-code"]) == ("12", "unimplemented")
+
+
+async def test_a_method_of_one_message_waits_until_the_caller_says_that_this_was_all(
+    served: Served,
+) -> None:
+    acted = asyncio.Event()
+
+    async def act(note: Note) -> Note:
+        acted.set()
+        return note
+
+    served.probe.act = act
+    async with peer(served.server.port) as one:
+        one.open(1)
+        one.data(1, end=False)
+        one.ask(3, headers=asked("/grpc.health.v1.Health/Check"))
+        assert await one.status(3) == "0"
+        assert not acted.is_set()
+        one.data(1, b"", end=True)
+        assert await one.status(1) == "0"
+        one.open(5)
+        one.data(5, end=False)
+        one.open(5, [("x-trailer", "a")], end=True)
+        assert await one.status(5) == "0"
+
+
+async def test_a_caller_that_never_says_so_is_answered_at_its_deadline(served: Served) -> None:
+    served.probe.act = doing(AssertionError("it acted"))
+    answer = await raw(served, extra=(("grpc-timeout", "100m"),), end=False)
+    assert (answer["grpc-status"], answer["error-code"]) == ("4", "deadline_exceeded")
+
+
 async def test_a_compressed_message_is_not_supported(served: Served) -> None:
     answer = await raw(served, b"\1\0\0\0\0", extra=(("grpc-encoding", "gzip"),))
     assert (answer["grpc-status"], answer["error-code"]) == ("12", "compressed")
     assert answer["grpc-accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    ("flag", "encoding"), [(1, None), (1, "identity"), (2, "gzip"), (3, "gzip"), (255, None)]
+)
+async def test_a_flag_that_no_encoding_explains_is_malformed(
+    served: Served, flag: int, encoding: str | None
+) -> None:
+    extra = (("grpc-encoding", encoding),) if encoding else ()
+    answer = await raw(served, bytes([flag, 0, 0, 0, 0]), extra=extra)
+    assert (answer["grpc-status"], answer["error-code"]) == ("13", "malformed_message")
 
 
 async def test_an_encoding_that_no_message_uses_is_no_fault(served: Served) -> None:
@@ -208,6 +268,17 @@ async def test_the_other_ways_to_write_the_content_type_are_taken(
         ("", "a"),
         (":path", PROBE + "Many"),
         (":path", PROBE + "One"),
+        (":protocol", "websocket"),
+        ("connection", "close"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-connection", "close"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "h2c"),
+        ("x-name", " a"),
+        ("x-name", "a "),
+        ("x-name", "\ta"),
+        ("x-name", "a\t"),
+        ("x-name-bin", "AAAA "),
     ],
 )
 async def test_a_malformed_header_is_refused_and_the_connection_stays(
@@ -216,6 +287,74 @@ async def test_a_malformed_header_is_refused_and_the_connection_stays(
     answer = await raw(served, extra=(header,))
     assert (answer["grpc-status"], answer["error-code"]) == ("3", "invalid_request")
     assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([("x-a", "b"), *asked()], id="a pseudo header behind another"),
+        pytest.param([(":protocol", "websocket"), *asked()], id="an unknown pseudo header"),
+        pytest.param(asked(without=":scheme"), id="no scheme"),
+        pytest.param(asked(PROBE + "One", (":scheme", "ftp")), id="another scheme"),
+        pytest.param(asked(PROBE + "One", (":authority", "a:b@c")), id="userinfo"),
+    ],
+)
+async def test_malformed_pseudo_headers_are_refused_and_the_connection_stays(
+    served: Served, headers: list[tuple[str, str]]
+) -> None:
+    served.probe.act = doing(AssertionError("it acted"))
+    async with peer(served.server.port) as one:
+        one.ask(1, headers=headers)
+        answer = await one.answer(1)
+        assert (answer["grpc-status"], answer["error-code"]) == ("3", "invalid_request")
+        one.ask(3, headers=asked("/grpc.health.v1.Health/Check", (":scheme", "https")))
+        assert await one.status(3) == "0"
+
+
+async def test_spaces_within_a_value_are_its_own(served: Served) -> None:
+    assert (await raw(served, extra=(("x-name", "a  b"),)))["grpc-status"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [
+        ("0", "13"),
+        ("3", "13"),
+        ("500", "13"),
+        ("5, 5", "3"),
+        ("-5", "3"),
+        ("5 ", "3"),
+        ("\u0665", "3"),
+        ("", "3"),
+        ("9" * 5000, "3"),
+        ("5", "0"),
+        ("005", "0"),
+    ],
+)
+async def test_a_wrong_content_length_ends_its_call_and_no_other(
+    served: Served, length: str, status: str
+) -> None:
+    async with peer(served.server.port) as one:
+        one.open(1, asked(PROBE + "Both"))
+        one.open(3, [*asked(), ("content-length", length)], split=9000)
+        one.data(3, EMPTY[:2], end=False)
+        one.data(3, EMPTY[2:])
+        assert await one.status(3) == status
+        one.data(1)
+        assert await one.status(1) == "0"
+        assert (one.codes, one.is_closed) == ([], False)
+
+
+async def test_two_content_lengths_and_one_in_trailers_end_no_other_call(served: Served) -> None:
+    async with peer(served.server.port) as one:
+        one.ask(1, headers=[*asked(), ("content-length", "5"), ("content-length", "6")])
+        assert await one.status(1) == "3"
+        one.open(3)
+        one.data(3, end=False)
+        one.open(3, [("content-length", "x")], end=True)
+        assert await one.status(3) == "0"
+        one.ask(5)
+        assert await one.status(5) == "0"
 
 
 async def test_a_call_reset_before_it_began_leaves_nothing_behind(served: Served) -> None:

@@ -20,7 +20,7 @@ LIMITS = replace(Limits(), message=1000, stream=3000)
 async def told(pieces: list[bytes]) -> tuple[list[bytes], type[Exception] | None]:
     """The messages in ``pieces``, and what was wrong in the end."""
     inbox = Inbox(lambda size: None)
-    read = Inbound(inbox.read, LIMITS, Purse(10_000), needs_message=False)
+    read = Inbound(inbox.read, LIMITS, Purse(10_000), one_message=False)
     for piece in pieces:
         inbox.add(piece, len(piece))
     inbox.eof()

@@ -11,8 +11,11 @@ from typing import Any
 import grpc
 import pytest
 from arcana_protos.common import FieldError as Note
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from grpclib.health.v1 import health_pb2
 from grpclib.health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpclib.reflection.v1 import reflection_pb2 as reflection_v1
+from grpclib.reflection.v1alpha import reflection_pb2 as reflection_v1alpha
 
 from service.core.access import Actor
 from service.transport.rpc.server import RpcServer
@@ -228,12 +231,79 @@ async def test_reflection_knows_every_file_and_says_which_it_does_not_know(serve
     assert found["files"] == ["file_descriptor_response"] * 6 + ["error_response"]
 
 
-async def test_reflection_is_there_as_v1_too(served: Served) -> None:
+VERSIONS = [("v1", reflection_v1), ("v1alpha", reflection_v1alpha)]
+
+
+async def told(served: Served, version: str, pb: Any, *asked: Any) -> list[Any]:
+    """The answers of reflection to requests of that version."""
     call = served.channel.stream_stream(
-        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-        request_serializer=reflection_v1.ServerReflectionRequest.SerializeToString,
-        response_deserializer=reflection_v1.ServerReflectionResponse.FromString,
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=pb.ServerReflectionRequest.SerializeToString,
+        response_deserializer=pb.ServerReflectionResponse.FromString,
     )
-    answers = call(iter([reflection_v1.ServerReflectionRequest(list_services="*")]))
-    answer = await answers.read()
+    return [answer async for answer in call(iter(asked))]
+
+
+@pytest.mark.parametrize(("version", "pb"), VERSIONS)
+async def test_reflection_is_there_in_both_versions(served: Served, version: str, pb: Any) -> None:
+    request = pb.ServerReflectionRequest(list_services="*")
+    (answer,) = await told(served, version, pb, request)
     assert "test.Probe" in [service.name for service in answer.list_services_response.service]
+
+
+SYMBOLS = {
+    "arcana.user.UserService": "arcana/user.proto",
+    "arcana.user.UserService.GetUser": "arcana/user.proto",
+    "arcana.user.GetUserRequest": "arcana/user.proto",
+    "arcana.user.GetUserRequest.id": "arcana/user.proto",
+    "arcana.order.OrderService.PayOrder": "arcana/order.proto",
+    "arcana.common.Refusal": "arcana/common.proto",
+    "google.rpc.ErrorInfo": "google/rpc/error_details.proto",
+    "google.rpc.BadRequest.FieldViolation": "google/rpc/error_details.proto",
+    "google.rpc.RetryInfo": "google/rpc/error_details.proto",
+    "google.rpc.Status": "google/rpc/status.proto",
+    "grpc.health.v1.Health.Check": health_pb2.DESCRIPTOR.name,
+    "grpc.health.v1.HealthCheckResponse.SERVING": health_pb2.DESCRIPTOR.name,
+    "grpc.reflection.v1.ServerReflection": reflection_v1.DESCRIPTOR.name,
+    "grpc.reflection.v1alpha.ServerReflection": reflection_v1alpha.DESCRIPTOR.name,
+}
+UNKNOWN = ["", ".", "a\0b", "x" * 10_000, "arcana.user.UserService.", "arcana.user.UserService.No"]
+
+
+@pytest.mark.parametrize(("version", "pb"), VERSIONS)
+async def test_reflection_finds_every_kind_of_symbol_and_says_what_it_was_asked(
+    served: Served, version: str, pb: Any
+) -> None:
+    asked = [
+        pb.ServerReflectionRequest(host="a", file_containing_symbol=symbol)
+        for symbol in [*SYMBOLS, *UNKNOWN]
+    ]
+    answers = await told(served, version, pb, *asked)
+    assert [answer.original_request for answer in answers] == asked
+    assert {answer.valid_host for answer in answers} == {"a"}
+    known = answers[: len(SYMBOLS)]
+    assert [named(answer) for answer in known] == list(SYMBOLS.values())
+    assert {a.error_response.error_code for a in answers[len(SYMBOLS) :]} == {5}
+
+
+def named(answer: Any) -> str:
+    """The name of the one file in it."""
+    (written,) = answer.file_descriptor_response.file_descriptor_proto
+    return str(FileDescriptorProto.FromString(written).name)
+
+
+@pytest.mark.parametrize(("version", "pb"), VERSIONS)
+async def test_reflection_is_asked_for_extensions_and_for_nothing(
+    served: Served, version: str, pb: Any
+) -> None:
+    message = "arcana.user.GetUserRequest"
+    extension = {"containing_type": message, "extension_number": 1}
+    asked = [
+        pb.ServerReflectionRequest(all_extension_numbers_of_type=message),
+        pb.ServerReflectionRequest(all_extension_numbers_of_type="no.such"),
+        pb.ServerReflectionRequest(file_containing_extension=extension),
+        pb.ServerReflectionRequest(),
+    ]
+    answers = await told(served, version, pb, *asked)
+    assert answers[0].all_extension_numbers_response.base_type_name == message
+    assert [answer.error_response.error_code for answer in answers[1:]] == [5, 5, 3]

@@ -32,10 +32,14 @@ Answer = tuple[str, str, bytes]
 
 
 class Tree:
-    """What the parent alone knows: which workers live, and why others had to be replaced."""
+    """What the parent alone knows: which workers live, and why others had to be replaced.
 
-    def __init__(self, folder: Folder) -> None:
-        self._folder = folder
+    ``doors`` are those that they serve. Without any they are not counted as workers, for a process
+    in the background answers nobody, and must not hide that nobody else does.
+    """
+
+    def __init__(self, folder: Folder, doors: str | None = None) -> None:
+        self._folder, self._doors = folder, doors
         self._alive: set[int] = set()
         self._left = Counter(dict.fromkeys(CAUSES, 0))
 
@@ -55,7 +59,7 @@ class Tree:
     def collect(self) -> Iterator[Metric]:
         """The workers' sums first, then what is told here."""
         yield from self._folder.collect()
-        yield GaugeMetricFamily("arcana_workers", "Worker processes.", len(self._alive))
+        yield self._serving()
         exits = CounterMetricFamily(
             "arcana_worker_exits_total",
             "Workers that ended: stopped as they were told, died, stuck or late and so killed.",
@@ -68,6 +72,13 @@ class Tree:
         info = GaugeMetricFamily("arcana_build_info", "What runs here.", labels=list(about))
         info.add_metric(list(about.values()), 1)
         yield info
+
+    def _serving(self) -> Metric:
+        about = "Processes that serve, by the doors they have: both, http or grpc."
+        workers = GaugeMetricFamily("arcana_workers", about, labels=["doors"])
+        if self._doors is not None:
+            workers.add_metric([self._doors], len(self._alive))
+        return workers
 
 
 @contextmanager

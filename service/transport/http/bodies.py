@@ -10,6 +10,7 @@ from service.transport.http.requests import Request
 
 FORM = "application/x-www-form-urlencoded"
 FIELDS_MAX = 50
+_JSON_OR_FORM = f"Send the body as application/json or {FORM}, not compressed."
 
 
 class UnsupportedMediaType(Refusal):
@@ -37,20 +38,21 @@ def json_or_form(request: Request) -> Raw:
 
     Raises:
         UnsupportedMediaType: it is neither.
-        Invalid: a field of the form comes twice.
+        Invalid: a field of the form comes twice, or there are too many.
     """
-    if _media_type(request) != FORM:
-        return json_body(request)
-    if _is_packed(request):
-        raise UnsupportedMediaType
-    return _pairs(request.body)
+    body: bytes = request.body
+    media_type = _media_type(request)
+    is_known = media_type == FORM or _is_json(media_type)
+    if body and (_is_packed(request) or not is_known):
+        raise UnsupportedMediaType(_JSON_OR_FORM)
+    return _pairs(body) if media_type == FORM else body
 
 
 def query(request: Request) -> Mapping[str, str]:
     """The query's parameters.
 
     Raises:
-        Invalid: one comes twice, or the query is not percent-encoded UTF-8.
+        Invalid: one comes twice, there are too many, or the query is not percent-encoded UTF-8.
     """
     return _pairs(request.query_string.encode())
 
@@ -66,10 +68,10 @@ def keep_out_of_query(request: Request, names: Iterable[str]) -> None:
 
 
 def _pairs(text: bytes) -> Mapping[str, str]:
+    if text.count(b"&") >= FIELDS_MAX:
+        raise Invalid(message=f"The query or form may have at most {FIELDS_MAX} fields.")
     try:
-        pairs = parse_qsl(
-            text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX
-        )
+        pairs = parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict")
     except ValueError:
         raise Invalid(message="The query or form is not percent-encoded UTF-8.") from None
     fields: dict[str, str] = {}

@@ -23,12 +23,13 @@ class GuardedProtocol(HttpProtocol):
     """
 
     HTTP_CLASS = GuardedHttp
-    __slots__ = ("_blocked_since", "_limits")
+    __slots__ = ("_blocked_since", "_ended_at", "_limits")
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._limits: HttpLimits = self.app.ctx.http_limits
         self._blocked_since: float | None = None
+        self._ended_at: float | None = None
 
     # At the door
 
@@ -65,6 +66,37 @@ class GuardedProtocol(HttpProtocol):
         if self.conn_info is not None:
             super().data_received(data)
 
+    # Callers that have said all
+
+    def eof_received(self) -> bool:
+        """Stay open for what came whole; where more is waited for, close at once.
+
+        Who has left looks the same as who listens on, until it is written to.
+        """
+        is_waiting = not self._data_received.is_set()
+        if self._task is None or is_waiting or self._is_ending:
+            return False
+        self._ended_at = monotonic()
+        return True
+
+    @property
+    def _is_ending(self) -> bool:
+        return self.http is not None and self.http.phase is Phase.ENDING
+
+    async def receive_more(self) -> None:
+        """As Sanic's; from a caller that has said all nothing comes, so that is the end."""
+        if self._ended_at is None:
+            await super().receive_more()
+            return
+        self._hang_up()
+        self._data_received.clear()
+        await self._data_received.wait()  # in vain: the lost connection cancels it
+
+    def _hang_up(self) -> None:
+        """Close once all that is written was taken, or too much time has passed."""
+        cast(GuardedHttp, self._http).enter(Phase.ENDING)
+        cast(Transport, self.transport).close()
+
     # Slow readers
 
     def pause_writing(self) -> None:
@@ -85,9 +117,16 @@ class GuardedProtocol(HttpProtocol):
         blocked = self._blocked_since
         if blocked is not None and now - blocked > self._limits.write_seconds:
             self.transport.abort()
+        elif self._ended_at is not None and self._has_left(http, self._ended_at, now):
+            self._hang_up()
         elif now - http.since > self._patience(http.phase):
             self._time_out(http)
         self._callback_check_timeouts = self.loop.call_later(self._limits.tick, self.check_timeouts)
+
+    def _has_left(self, http: GuardedHttp, ended_at: float, now: float) -> bool:
+        """Whether a caller that has said all is taken for gone: its answer takes too long."""
+        since = max(ended_at, http.since)
+        return http.phase is Phase.ANSWER and now - since > self._limits.half_closed_seconds
 
     def _patience(self, phase: Phase) -> float:
         match phase:

@@ -3,6 +3,7 @@
 Repeats are possessive or bounded: nothing, however it is made, is slow to refuse.
 """
 
+import ipaddress
 import re
 
 from sanic.exceptions import BadRequest
@@ -22,9 +23,11 @@ _STRAY = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
 
 _END = rb"[ \t]*+(?:\r\n|\Z)"
 _HOST = re.compile(
-    rb"\r\nhost:[ \t]*+(?:[a-z0-9\-._~%!$&'()*+,;=]++|\[[0-9a-f:.]++\])(?::[0-9]{0,5})?" + _END
+    rb"\r\nhost:[ \t]*+(?:[a-z0-9\-._~%!$&'()*+,;=]++|\[(?P<ip>[0-9a-f:.]++)\])(?::[0-9]{0,5})?"
+    + _END
 )
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+[0-9]{1,19}" + _END)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+([0-9]++)" + _END)
+_LENGTH_DIGITS = 19
 _CODING = re.compile(rb"\r\ntransfer-encoding:[ \t]*+chunked(?:\r\n|\Z)")
 
 _SIZE = rb"\r\n[0-9A-Fa-f]{1,8}"  # the first CRLF ends what was before
@@ -49,17 +52,31 @@ def head_fault(head: bytes) -> str | None:
     hosts = low.count(b"\r\nhost:")
     if hosts > 1 or not (hosts or is_old):
         return "Exactly one Host is needed."
-    if hosts and _HOST.search(low) is None:
+    if hosts and not _is_host(_HOST.search(low)):
         return "Host must be a name or an address."
     return _length_fault(low, is_old)
+
+
+def _is_host(found: re.Match[bytes] | None) -> bool:
+    """Whether a host was found, and what is in its brackets is IPv6 (RFC 3986 §3.2.2)."""
+    if found is None or found["ip"] is None:
+        return found is not None
+    try:
+        ipaddress.IPv6Address(found["ip"].decode())
+    except ValueError:
+        return False
+    return True
 
 
 def _length_fault(low: bytes, is_old: bool) -> str | None:
     lengths, codings = low.count(b"\r\ncontent-length:"), low.count(b"\r\ntransfer-encoding:")
     if lengths + codings > 1:
         return "Content-Length or Transfer-Encoding may be given once, and not both."
-    if lengths and _LENGTH.search(low) is None:
+    length = _LENGTH.search(low) if lengths else None
+    if lengths and length is None:
         return "Content-Length must be digits."
+    if length and len(length[1]) > _LENGTH_DIGITS:
+        return f"Content-Length is too large: it may have {_LENGTH_DIGITS} digits."
     # HTTP/1.0 has no Transfer-Encoding (RFC 9112 §6.1).
     if codings and (is_old or _CODING.search(low) is None):
         return "Transfer-Encoding must be chunked, and HTTP/1.1."

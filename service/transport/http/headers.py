@@ -1,5 +1,8 @@
 """The headers that every answer carries."""
 
+import time
+from email.utils import formatdate
+from functools import lru_cache
 from types import MappingProxyType
 
 from sanic.response import BaseHTTPResponse
@@ -21,8 +24,20 @@ STANDARD = MappingProxyType(
 TLS in front of this service knows for which names and how long it may promise TLS."""
 
 
+def date() -> str:
+    """Now, as the header Date says it (RFC 9110 §6.6.1)."""
+    return _of_second(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _of_second(second: int) -> str:
+    """Written once a second, not once an answer."""
+    return formatdate(second, usegmt=True)
+
+
 def stamp(request: Request, response: BaseHTTPResponse, cors: Cors) -> None:
     """Add what is missing; what a handler set for itself stays."""
+    response.headers["Date"] = date()
     response.headers["X-Request-ID"] = request.id
     for name, value in STANDARD.items():
         response.headers.setdefault(name, value)

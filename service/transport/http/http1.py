@@ -5,7 +5,13 @@ from enum import Enum, auto
 from time import monotonic
 from typing import Any
 
-from sanic.exceptions import BadRequest, MethodNotAllowed, PayloadTooLarge, RequestTimeout
+from sanic.exceptions import (
+    BadRequest,
+    ExpectationFailed,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    RequestTimeout,
+)
 from sanic.http import Http, Stage
 from sanic.http.http1 import HTTP_CONTINUE
 from sanic.response import BaseHTTPResponse
@@ -91,6 +97,7 @@ class GuardedHttp(Http):
             end = await self._end_of_head()
         self._check(end)
         await super().http1_request_header()
+        self._check_expectations()
         self.is_first = False
         self.upgrade_websocket = False  # Sanic stops its clocks for whoever asks for one
         if (self.request_bytes_left or 0) > self.protocol.request_max_size:
@@ -125,6 +132,20 @@ class GuardedHttp(Http):
             raise Malformed(fault)
         if head.startswith(b"CONNECT "):  # its target is no address that could be routed
             raise MethodNotAllowed("", "CONNECT", METHODS)
+
+    def _check_expectations(self) -> None:
+        """Ask for no body that does not come, and none of HTTP/1.0 (RFC 9110 §10.1.1).
+
+        Raises:
+            ExpectationFailed: there are several, and one is unknown; Sanic reads the first alone.
+        """
+        if not self.expecting_continue:
+            return
+        expected = self.request.headers.getall("expect")
+        if any(value.rstrip().lower() != "100-continue" for value in expected):
+            raise ExpectationFailed
+        if self.request.version == "1.0" or not (self._is_chunked or self.request_bytes_left):
+            self.expecting_continue = False
 
     async def read(self) -> bytes | None:
         try:
@@ -181,6 +202,8 @@ class GuardedHttp(Http):
         return self.protocol.conn_info is not None and self.protocol.conn_info.lost
 
     def create_empty_request(self) -> None:
+        if self.head_only is None:  # Sanic has not read the method yet
+            self.head_only = self.recv_buffer.startswith(b"HEAD ")
         super().create_empty_request()
         self.request.conn_info = self.protocol.conn_info
 

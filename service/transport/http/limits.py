@@ -11,7 +11,8 @@ class HttpLimits:
 
     A head counts from its first byte (the first one from the connection's begin), a body from the
     end of its head: what comes by drops is bounded too. ``write_seconds`` is how long a caller may
-    take nothing of an answer that waits for it.
+    take nothing of an answer that waits for it; ``half_closed_seconds`` how long an answer may
+    take whose caller has closed its side, and may have left altogether.
     """
 
     body_bytes: int = MIB
@@ -23,6 +24,7 @@ class HttpLimits:
     response_seconds: float = 35
     keep_alive_seconds: float = 30
     write_seconds: float = 10
+    half_closed_seconds: float = 4
 
     @property
     def tick(self) -> float:

@@ -4,7 +4,7 @@ from service.core.errors import Unavailable
 from service.core.ids import new_id
 from service.transport.http.answers import JSON
 from service.transport.http.errors import RefusalBody, failure_of
-from service.transport.http.headers import STANDARD
+from service.transport.http.headers import STANDARD, date
 
 
 def overloaded() -> bytes:
@@ -17,6 +17,7 @@ def overloaded() -> bytes:
     headers = {
         **STANDARD,
         **failure.headers,
+        "Date": date(),
         "X-Request-ID": name,
         "Content-Type": JSON,
         "Content-Length": str(len(body)),

@@ -37,6 +37,11 @@ class Request(SanicRequest[App, SimpleNamespace]):
             super().__init__(b"*", *args, **kwargs)
 
     @property
+    def path(self) -> str:
+        """The path of the target; ``/`` where an absolute one has none (RFC 9110 §4.2.3)."""
+        return "/" if self._parsed_url.path is None else super().path
+
+    @property
     def id(self) -> str:
         if self._checked_id is None:
             self._checked_id = request_id(self.headers.getall("x-request-id", []))

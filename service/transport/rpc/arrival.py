@@ -14,6 +14,13 @@ _TIMEOUT = re.compile(r"[0-9]{1,8}[HMSmun]", re.ASCII)
 _SECONDS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _NAME = re.compile(r"[0-9a-z_.-]+", re.ASCII)
 """Of metadata (gRPC over HTTP/2, Header-Name)."""
+_PSEUDO = frozenset({":method", ":scheme", ":path", ":authority"})
+_SCHEMES = ("http", "https")
+_OF_CONNECTIONS = frozenset(
+    {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
+)
+"""Headers that say something of a connection have no place in HTTP/2 (RFC 9113 §8.2.2)."""
+_LENGTH = re.compile(r"[0-9]{1,19}", re.ASCII)
 _OVERHEAD = 32
 """Bytes that each header counts for beyond its own (RFC 9113 §6.5.2)."""
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?")
@@ -64,18 +71,31 @@ def read_headers(headers: Headers, at_most: int) -> tuple[Headers, Arrival]:
 
 
 def _fault(headers: Headers, at_most: int) -> type[Fault] | None:
-    """What is wrong with all of them together."""
+    """What is wrong with all of them together (RFC 9113 §8.3)."""
     if sum(len(name) + len(value) + _OVERHEAD for name, value in headers) > at_most:
         return HeadersTooLarge
-    pseudo = [name for name, _ in headers if name.startswith(":")]
-    return BadHeader if len(set(pseudo)) < len(pseudo) else None
+    names = [name for name, _ in headers]
+    count = sum(name.startswith(":") for name in names)
+    pseudo = dict(headers[:count])
+    is_sound = (
+        len(pseudo) == count  # each once, and before the others
+        and pseudo.keys() <= _PSEUDO
+        and pseudo.get(":scheme") in _SCHEMES
+        and "@" not in pseudo.get(":authority", "")
+        and names.count("content-length") <= 1
+    )
+    return None if is_sound else BadHeader
 
 
 def _parts(name: str, value: str) -> list[str] | None:
     """The values that a header has; None when it cannot be read."""
     if name == "grpc-timeout":
         return [value] if _TIMEOUT.fullmatch(value) else None
-    if not (value.isascii() and value.isprintable()):
+    if name == "content-length":
+        return [value] if _LENGTH.fullmatch(value) else None
+    if not (value.isascii() and value.isprintable()) or value.strip(" ") != value:
+        return None
+    if name in _OF_CONNECTIONS:
         return None
     if name.endswith("-bin"):
         values = [part.strip(" ") for part in value.split(",")]

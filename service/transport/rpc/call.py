@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from multidict import MultiDict
 
 from service.core.access import Actor
+from service.core.errors import Forbidden
 from service.core.views import VersionedView
 from service.transport.credentials import bearer_token
 from service.transport.request_ids import request_id
@@ -64,11 +65,17 @@ class Call:
     async def recheck(self) -> None:
         """Ask again for the caller of a call that goes on, if it has one.
 
-        Raises: InvalidToken, and whatever else ``authenticate`` raises.
+        Raises:
+            Forbidden: a role that it had when it was let in is taken from it. An access token
+                dies with that; an API key lives on, with the roles of now.
+            InvalidToken, and whatever else ``authenticate`` raises.
         """
-        if self._actor is not None and self._actor.is_signed_in:
+        before = self._actor
+        if before is not None and before.is_signed_in:
             self._actor = None
-            await self.actor()
+            now = await self.actor()
+            if not before.roles <= now.roles:
+                raise Forbidden
 
 
 def call() -> Call:

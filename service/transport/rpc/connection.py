@@ -8,7 +8,7 @@ from typing import cast
 from grpclib.protocol import EventsProcessor, H2Protocol
 from grpclib.server import Handler
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import AllowedStreamIDs, H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
     AlternativeServiceAvailable,
@@ -20,6 +20,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
+from h2.stream import H2Stream
 from hyperframe.frame import GoAwayFrame
 
 from service.transport.purses import Purse
@@ -42,6 +43,12 @@ _ARE_YOU_THERE = b"are you?"
 class _Http2(H2Connection):
     MAX_CLOSED_STREAMS = 2048
     """Ended calls that are remembered; h2's 65,536 are 6 MB of each connection."""
+
+    def _begin_new_stream(self, stream_id: int, allowed_ids: AllowedStreamIDs) -> H2Stream:
+        """Without h2's look at ``content-length``, which ends the connection: ``Inbox`` looks."""
+        stream = super()._begin_new_stream(stream_id, allowed_ids)
+        stream._initialize_content_length = _unread  # type: ignore[method-assign]  # see above
+        return stream
 
 
 class EdgeProtocol(H2Protocol):
@@ -230,6 +237,10 @@ def _send_at_once(transport: asyncio.BaseTransport) -> None:
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _unread(headers: object) -> None:
+    """Instead of a look at ``content-length``."""
 
 
 def _ignore(event: Event) -> None:

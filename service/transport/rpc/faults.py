@@ -14,10 +14,13 @@ class Fault(Exception):
 
 
 class BadHeader(Fault):
-    """A deadline, a name or a value that cannot be read."""
+    """A deadline, a name or a value that cannot be read, or a header that HTTP/2 does not have."""
 
     status, code = Status.INVALID_ARGUMENT, "invalid_request"
-    message = "A header is malformed: grpc-timeout, a name, or a value that is not ASCII or base64."
+    message = (
+        "A header is malformed: grpc-timeout, a name, a pseudo header, one that only HTTP/1.1 has, "
+        "or a value that is not ASCII or base64, or has spaces around it."
+    )
 
 
 class UnknownMethod(Fault):
@@ -30,14 +33,23 @@ class UnknownService(Fault):
     status, code, message = Status.NOT_FOUND, "service_not_found", "No such service."
 
 
+class NotOneMessage(Fault):
+    """The method takes just one message, and the call had none or more (gRPC, statuscodes.md)."""
+
+    status, code = Status.UNIMPLEMENTED, "unimplemented"
+    message = "The method takes one message, then the end of the stream."
+
+
 class Malformed(Fault):
-    """A message that is cut short, missing or not of its type."""
+    """A message that is cut short or not of its type, or whose bytes are not as they were said."""
 
     status, code = Status.INTERNAL, "malformed_message"
     message = "The request message is malformed."
 
 
 class Compressed(Fault):
+    """A message is compressed, in an encoding that the call named."""
+
     status, code = Status.UNIMPLEMENTED, "compressed"
     message = "Compressed messages are not supported. Send them with the identity encoding."
 

@@ -47,7 +47,7 @@ class EdgeHandler(Handler):
         path = said.get(":path")
         method = self.mapping.get(path or "")
         one_message = method is not None and not method.cardinality.client_streaming
-        stream.arrived(headers, needs_message=one_message)
+        stream.arrived(headers, said, one_message=one_message)
         arrived = replace(arrived, is_late=self.is_late())
         if not arrived.is_late:
             self.last_id = stream.id or self.last_id

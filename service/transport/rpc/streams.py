@@ -35,6 +35,7 @@ class EdgeStream(Http2Stream):
     """One call's stream: what it reads passes an ``Inbound``, and no write waits for ever."""
 
     connection: "EdgeConnection"
+    buffer: Inbox
     inbound: Inbound
 
     def init_stream(self, stream_id: int, connection: Connection) -> None:
@@ -42,11 +43,19 @@ class EdgeStream(Http2Stream):
         self.buffer = Inbox(lambda size: connection.ack(stream_id, size))
         self.asked: Headers = []
 
-    def arrived(self, headers: Headers, *, needs_message: bool) -> None:
-        """Note how the call was opened, before anything of it is read."""
+    def arrived(self, headers: Headers, said: Mapping[str, str], *, one_message: bool) -> None:
+        """Note how the call was opened, before it is read; ``said`` is what is sound of it."""
         self.asked = headers
+        length = said.get("content-length")
+        self.buffer.length = None if length is None else int(length)
         limits, purse = self.connection.limits, self.connection.purse
-        self.inbound = Inbound(self.buffer.read, limits, purse, needs_message=needs_message)
+        self.inbound = Inbound(
+            self.buffer.read,
+            limits,
+            purse,
+            one_message=one_message,
+            encoding=said.get("grpc-encoding", ""),
+        )
 
     async def recv_data(self, size: int) -> bytes:
         return await self.inbound(size)

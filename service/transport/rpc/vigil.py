@@ -16,6 +16,7 @@ async def vigil(call: Call) -> AsyncIterator[None]:
 
     Raises:
         InvalidToken: the token expired or was revoked meanwhile.
+        Forbidden: the owner of an API key lost a role.
         Unavailable: nobody can tell.
     """
     serving = asyncio.current_task()
