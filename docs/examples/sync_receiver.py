@@ -14,7 +14,10 @@ from grpclib.server import Server
 
 
 class Receiver(UserSyncServiceBase):
-    """Of each user the state with the highest version; None for those that are gone."""
+    """Of each user the state with the highest version; None for those that are gone.
+
+    A deletion is final: ids are never given again, so a state that comes late brings nobody back.
+    """
 
     def __init__(self) -> None:
         self.users: dict[str, UserResponse | None] = {}
@@ -24,10 +27,13 @@ class Receiver(UserSyncServiceBase):
         user = message.user
         if message.deleted:
             self.users[user.id] = None
-        elif message.version > self.versions.get(user.id, 0):
+        elif not self.is_gone(user.id) and message.version > self.versions.get(user.id, 0):
             self.users[user.id] = user
             self.versions[user.id] = message.version
         return PushUserResponse()
+
+    def is_gone(self, user_id: str) -> bool:
+        return user_id in self.users and self.users[user_id] is None
 
 
 async def main(port: int, tls: ssl.SSLContext | None = None) -> None:

@@ -62,7 +62,7 @@ def main() -> None:
     except DatabaseUnavailable as error:
         raise SystemExit(f"DATABASE_URL: the database cannot be reached ({error.reason})") from None
     except Refusal as refusal:
-        raise SystemExit(one_line(refusal)) from None
+        raise SystemExit(f"Error: {one_line(refusal)}") from None
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -16,6 +16,8 @@ T = TypeVar("T")
 Row = tuple[str, ...]
 SHOWN = 1000
 """Dead events that are listed at most."""
+POSITION_MAX = 2**63 - 1
+"""What a column of the databases holds."""
 _SINKS = ("SINK", "BEHIND", "WAITING", "DEAD", "FAILURES", "OLDEST", "RESTS UNTIL", "LAST ERROR")
 _DEAD = ("SINK", "POSITION", "ID", "TYPE", "SUBJECT", "TRIES", "ERROR")
 _TO_THE_RIGHT = {"BEHIND", "WAITING", "DEAD", "FAILURES", "POSITION", "TRIES"}
@@ -48,7 +50,11 @@ def list_(dead: bool) -> None:
 
 @outbox.command()
 @click.argument("sink")
-@click.option("--position", type=int, help="Only the event at this position; see list --dead.")
+@click.option(
+    "--position",
+    type=click.IntRange(1, POSITION_MAX),
+    help="Only the event at this position; see list --dead.",
+)
 @click.option("--now", is_flag=True, help="Instead, try at once what waits for a later try.")
 def retry(sink: str, position: int | None, now: bool) -> None:
     """Have SINK told again of its dead events, after all that it was told meanwhile.
@@ -85,13 +91,17 @@ def purge(sink: str | None, dead: bool) -> None:
 
 @outbox.command()
 @click.argument("sink")
-@click.confirmation_option(prompt="It will never be told of what it has not been told. Go on?")
-def forget(sink: str) -> None:
+@click.option("--yes", is_flag=True, help="Go on without being asked.")
+def forget(sink: str, yes: bool) -> None:
     """Forget SINK, one that the settings name no more, and all that waits for it.
 
     As long as it is known, events are kept for it. Should it come back, it begins with what
     happens then.
     """
+
+    if not yes:
+        _work(lambda events: _known(events, sink))
+        click.confirm("It will never be told of what it has not been told. Go on?", abort=True)
 
     async def work() -> None:
         async with services_at_work() as services:

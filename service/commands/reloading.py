@@ -1,5 +1,7 @@
 """manage.py reload: new workers in place of the old ones, while the service goes on."""
 
+import math
+
 import click
 
 from config.settings import Purpose, load
@@ -7,10 +9,28 @@ from service.commands.failures import fail
 from service.control import FAILED, RELOAD, Line, NobodyThereError
 from service.server import control_path
 
+TIMEOUT_MAX = 3600.0
+
+
+class Seconds(click.FloatRange):
+    """More than none, an hour at most; NaN, which compares with nothing, is neither."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=TIMEOUT_MAX, min_open=True)
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds = float(super().convert(value, param, ctx))  # type: ignore[arg-type]  # text, too
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
+
 
 @click.command()
 @click.option(
     "--timeout",
+    type=Seconds(),
     default=60.0,
     show_default=True,
     help="Seconds to wait for each worker; it may take 10 to finish what it has.",

@@ -8,7 +8,7 @@ import click
 from service.commands.failures import fail
 from service.commands.work import services_at_work
 from service.core.access import SYSTEM
-from service.sync.service import SyncStatus
+from service.sync.service import Retried, SyncStatus
 
 
 @click.group()
@@ -45,11 +45,18 @@ def retry(user_id: str | None, all_failed: bool) -> None:
     if bool(user_id) == all_failed:
         raise fail("Say --user ID or --all-failed.")
 
-    async def work() -> int:
+    async def work() -> Retried:
         async with services_at_work() as services:
             if user_id:
                 await services.directories.retry(SYSTEM, user_id)
-                return 1
+                return Retried(users=1, deletions=0)
             return await services.directories.retry_failed(SYSTEM)
 
-    click.echo(f"{asyncio.run(work())} to be pushed again.")
+    click.echo(f"{_counted(asyncio.run(work()))} to be pushed again.")
+
+
+def _counted(done: Retried) -> str:
+    users = "1 user" if done.users == 1 else f"{done.users} users"
+    if not done.deletions:
+        return users
+    return f"{users} and {done.deletions} deletion{'s' * (done.deletions > 1)}"

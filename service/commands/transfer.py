@@ -16,7 +16,7 @@ import click
 from tqdm import tqdm
 
 from service.app import Services
-from service.commands.failures import fail, one_line
+from service.commands.failures import fail, files_of_ours, one_line
 from service.commands.records import Format, Reader, Writer, format_of, reader
 from service.commands.work import services_at_work
 from service.core.access import SYSTEM
@@ -125,7 +125,10 @@ def import_(file: Path, given: str | None, match: str, **options: bool) -> None:
     were any. How far it came stands in FILE.import-state until it is done.
     """
     job = Job(file, format_of(file, given), MatchBy(match), **options)  # type: ignore[arg-type]
-    done = asyncio.run(_import(job))
+    with files_of_ours():
+        if job.report and job.report.exists() and job.report.samefile(file):
+            raise fail(f"{job.report} is the file to import; name another for --report.")
+        done = asyncio.run(_import(job))
     verb = "Would import" if job.dry_run else "Imported"
     click.echo(
         f"{verb} {done.imported} people, updated {done.updated},"
@@ -228,10 +231,11 @@ def export(
     stands before cells that a spreadsheet would take for a formula.
     """
     form = Format(given or "ndjson") if str(file) == "-" else format_of(file, given)
-    if file.exists() and not force:
-        raise fail(f"{file} is there already; --force replaces it.")
     chosen = UserStatus(status) if status else None
-    count = asyncio.run(_export(file, form, chosen, with_hashes=with_hashes))
+    with files_of_ours():
+        if file.exists() and not force:
+            raise fail(f"{file} is there already; --force replaces it.")
+        count = asyncio.run(_export(file, form, chosen, with_hashes=with_hashes))
     click.echo(f"Exported {count} people.", err=True)
 
 

@@ -1,6 +1,7 @@
 """Templates: the words of notifications, ours or those of whoever runs the service."""
 
 import re
+import traceback
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -117,11 +118,11 @@ class Templates:
             where = f"{error.name or name}, line {error.lineno}"
             raise BrokenTemplate(f"{where}: {error.message}") from None
         except TemplateError as error:
-            raise BrokenTemplate(f"{name}: {error.message}") from None
+            raise BrokenTemplate(f"{_place(name, error)}: {error.message}") from None
         except UnicodeDecodeError:
             raise BrokenTemplate(f"{name}: must be text in UTF-8") from None
         except Exception as error:  # noqa: BLE001  # a template may do what Python can
-            raise BrokenTemplate(f"{name}: {type(error).__name__}") from None
+            raise BrokenTemplate(f"{_place(name, error)}: {type(error).__name__}") from None
 
     def _checked_language(self) -> str:
         language = self._render(LANGUAGE, {}).strip()
@@ -174,6 +175,13 @@ def _check_names(folder: Path) -> None:
     for name in names:
         if name not in _known() and not name.startswith(("_", ".")):
             raise BrokenTemplate(f"{name} is the name of no template; begin it with _ to include")
+
+
+def _place(name: str, error: Exception) -> str:
+    """The template that was at work, which ``name`` may include, and the line that it was at."""
+    frames = traceback.extract_tb(error.__traceback__)
+    seen = [frame for frame in frames if frame.filename.endswith((".txt", ".html"))]
+    return f"{Path(seen[-1].filename).name}, line {seen[-1].lineno}" if seen else name
 
 
 def one_line(text: str) -> str:

@@ -9,6 +9,9 @@ from service.events.models import Delivery, DeliveryState, SinkProgress
 from service.users.facts import UserFacts
 from service.users.models import SyncStatus, User
 
+CHUNK = 500
+"""Ids in one query."""
+
 
 class SyncRepository:
     """Users as directories see them, and how far each directory is."""
@@ -39,6 +42,16 @@ class SyncRepository:
     async def forget_dead(self, sink: str, lane: str) -> None:
         """Drop what was given up of a lane: a newer state has been taken."""
         await Delivery.filter(sink=sink, lane=lane, state=DeliveryState.DEAD).delete()
+
+    async def given_up_deletions(self, sinks: Sequence[str]) -> int:
+        """Of how many users that are gone one of ``sinks`` was given up."""
+        dead = Delivery.filter(sink__in=sinks, state=DeliveryState.DEAD)
+        lanes = list(await dead.distinct().values_list("lane", flat=True))
+        gone = 0
+        for at in range(0, len(lanes), CHUNK):
+            some = [UUID(str(lane)) for lane in lanes[at : at + CHUNK]]
+            gone += len(some) - await User.filter(id__in=some).count()
+        return gone
 
     async def counts(self) -> dict[str, int]:
         """How many users there are by status."""

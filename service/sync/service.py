@@ -27,6 +27,14 @@ class SyncStatus:
     failed: Sequence[UUID]
 
 
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """How many users are pushed again, and how many deletions."""
+
+    users: int
+    deletions: int
+
+
 class DirectoryService:
     """What the command line asks of directory sync."""
 
@@ -61,15 +69,16 @@ class DirectoryService:
         await self._request([user.id])
 
     @allow(Inside())
-    async def retry_failed(self, actor: Actor) -> int:
-        """Have every user pushed again that failed, and deletions, too; how many users."""
+    async def retry_failed(self, actor: Actor) -> Retried:
+        """Have every user pushed again that failed, and every deletion that was given up."""
+        deletions = await self._rows.given_up_deletions(self._sinks)
         for sink in self._sinks:
             await self._events.retry(sink)
         count = 0
         while some := await self._rows.failed(SHOWN):
             await self._request(some)
             count += len(some)
-        return count
+        return Retried(count, deletions)
 
     async def _request(self, user_ids: Sequence[UUID]) -> None:
         async with self._begin():

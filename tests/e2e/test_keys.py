@@ -93,7 +93,7 @@ def test_keys_are_listed_rotated_and_retired_while_the_service_runs(
     assert _states(folder, settings)[kid] == "retired"
     for name in ("nobody", "-nobody", "--no-body", "-h_x"):
         nobody = manage(folder, "keys", "retire", name, **settings)
-        assert (nobody.returncode, nobody.stderr) == (1, "There is no key of that name.\n")
+        assert (nobody.returncode, nobody.stderr) == (1, "Error: There is no key of that name.\n")
 
 
 def test_a_command_with_another_secret_says_so_and_changes_nothing(

@@ -24,6 +24,6 @@ def test_status_counts_and_retry_asks_for_whom(tmp_path: Path) -> None:
     bare = manage(tmp_path, "sync", "retry", **settings)
     assert (bare.returncode, bare.stderr) == (1, "Error: Say --user ID or --all-failed.\n")
     nobody = manage(tmp_path, "sync", "retry", "--user", "nobody", **settings)
-    assert nobody.returncode == 1
+    assert (nobody.returncode, nobody.stderr) == (1, "Error: User not found.\n")
     retried = manage(tmp_path, "sync", "retry", "--all-failed", **settings)
-    assert retried.stdout == "0 to be pushed again.\n"
+    assert retried.stdout == "0 users to be pushed again.\n"

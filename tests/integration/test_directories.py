@@ -24,6 +24,7 @@ from service.core.events import SinkRefused
 from service.events.repository import EventRepository
 from service.sync.client import ClientTls, DirectoryClient
 from service.sync.repository import SyncRepository
+from service.sync.service import Retried
 from service.sync.sink import DirectorySink, Pushed
 from service.users.schemas import UserView
 from tests.support.certificates import authority, signed_by
@@ -178,7 +179,38 @@ async def _given_up_and_mended(scene: Scene, sink: DirectorySink) -> None:
         await scene.live.services.directories.retry(SYSTEM, ada.id)
         await scene.becomes(ada.id, "synced")
         assert await EventRepository().parked("sync:crm") == []
-        assert await scene.live.services.directories.retry_failed(SYSTEM) == 0
+        assert await scene.live.services.directories.retry_failed(SYSTEM) == Retried(0, 0)
+
+
+async def test_a_deletion_that_was_given_up_is_counted_and_told_again(scene: Scene) -> None:
+    sink, directories = scene.sink(QUICK), scene.live.services.directories
+    async with relaying(scene.live.database, sink), directory(scene.odd, scene.port):
+        ada = await scene.live.people.make("Ada")
+        await scene.becomes(ada.id, "synced")
+        scene.odd.fault = lambda: Status.INVALID_ARGUMENT
+        await scene.live.services.users.delete(SYSTEM, ada.id)
+        async with asyncio.timeout(10):
+            while (await directories.status(SYSTEM)).targets[0].dead != 1:
+                await asyncio.sleep(0.05)
+        scene.odd.fault = lambda: None
+        assert await directories.retry_failed(SYSTEM) == Retried(users=0, deletions=1)
+        async with asyncio.timeout(10):
+            while scene.odd.users[ada.id] is not None:
+                await asyncio.sleep(0.02)
+
+
+@pytest.mark.one_database
+async def test_nothing_brings_a_deleted_user_back_to_a_directory() -> None:
+    receiver, user = Receiver(), UserResponse(id="a")
+    await receiver.push_user(PushUserRequest(user=user, version=5))
+    await receiver.push_user(PushUserRequest(user=user, version=6, deleted=True))
+    await receiver.push_user(PushUserRequest(user=user, version=6))
+    await receiver.push_user(PushUserRequest(user=user, version=7))
+    assert receiver.users == {"a": None}
+    unseen = UserResponse(id="b")
+    await receiver.push_user(PushUserRequest(user=unseen, version=2, deleted=True))
+    await receiver.push_user(PushUserRequest(user=unseen, version=1))
+    assert receiver.users == {"a": None, "b": None}
 
 
 @pytest.mark.one_database

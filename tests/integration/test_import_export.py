@@ -289,6 +289,34 @@ def test_a_broken_record_of_csv_does_not_hold_up_the_others(any_url: str, tmp_pa
     assert [one["line"] for one in read(report)] == [3, 4, 5]
 
 
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("export", "{}/nope/x.csv"), "{}/nope/.x.csv.part: No such file or directory."),
+        (("export", "{}/good.ndjson/x.csv"), "{}/good.ndjson/.x.csv.part: Not a directory."),
+        (("import", "--report", "{}/nope/r", "{}/good.ndjson"), "{}/nope/r: No such file"),
+        (("import", "--report", "{}/good.ndjson", "{}/good.ndjson"), "is the file to import"),
+        (("import", "--resume", "{}/odd.ndjson"), "{}/odd.ndjson.import-state: Is a directory."),
+        (("import", "--report", "/dev/full", "{}/bad.ndjson"), "No space left on device."),
+    ],
+)
+def test_a_file_that_can_not_be_had_is_named_in_one_line(
+    any_url: str, tmp_path: Path, words: Sequence[str], complaint: str
+) -> None:
+    for name in ("good", "odd"):
+        ndjson(tmp_path / f"{name}.ndjson", [{"name": "Ada", "email": "ada@example.com"}])
+    ndjson(tmp_path / "bad.ndjson", [{"name": "Ada"}])
+    (tmp_path / "odd.ndjson.import-state").mkdir()
+    process = start(any_url, *(word.format(tmp_path) for word in words))
+    _, said = process.communicate(timeout=100)
+    assert process.returncode == 1
+    last = said.splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert complaint.format(tmp_path) in last
+    assert "Traceback" not in said
+    assert (tmp_path / "good.ndjson").stat().st_size > 0
+
+
 def test_memory_does_not_grow_with_the_file(any_url: str, tmp_path: Path) -> None:
     file = ndjson(tmp_path / "people.ndjson", list(people(8_000)))
     process = start(any_url, "import", file)

@@ -158,3 +158,25 @@ async def test_a_sink_in_use_is_not_forgotten(
     done = await asyncio.to_thread(manage, tmp_path, *words, **settings)
     assert done.returncode == 1
     assert "still in use" in done.stderr
+
+
+@pytest.mark.one_database
+async def test_forget_asks_only_about_a_sink_that_is_there(
+    events: EventRepository, url: str, tmp_path: Path
+) -> None:
+    code, said, complaint = await run(url, tmp_path, "forget", "x")
+    assert (code, said) == (1, "")
+    assert complaint == "Error: No sink is called x: the sinks are mail, redis, webhook:7.\n"
+    code, said, _ = await run(url, tmp_path, "forget", "webhook:7")
+    assert (code, "Go on? [y/N]" in said) == (1, True)
+    assert "webhook:7" in await listed(url, tmp_path)
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("position", ["0", "-1", "9223372036854775808", "9" * 23])
+async def test_a_position_that_no_event_can_have_is_refused(
+    events: EventRepository, url: str, tmp_path: Path, position: str
+) -> None:
+    code, _, complaint = await run(url, tmp_path, "retry", "mail", "--position", position)
+    assert code == 2
+    assert complaint.splitlines()[-1].startswith("Error: Invalid value for '--position'")

@@ -69,12 +69,16 @@ def test_a_file_takes_the_place_of_ours_of_its_name_and_no_other(tmp_path: Path)
         ("welcome.txt", "Hello {{ name", "welcome.txt, line 1: "),
         ("welcome.html", "a\n{% if %}", "welcome.html, line 2: "),
         ("layout.html", "{% block %}", "layout.html, line 1: "),
-        ("welcome.txt", "Hello {{ nmae }}", "welcome.txt: 'nmae' is undefined"),
-        ("welcome.txt", "A\n{% if not name %}{{ nmae }}{% endif %}", "welcome.txt: 'nmae' is"),
-        ("welcome.txt", "Hello {{ order.id }}", "welcome.txt: 'order' is undefined"),
-        ("order_paid.txt", "Hello {{ order.nmae }}", "order_paid.txt: "),
-        ("welcome.html", "{% include 'other.html' %}", "welcome.html: other.html"),
-        ("welcome.txt", "{{ 1 / 0 }}", "welcome.txt: ZeroDivisionError"),
+        ("welcome.txt", "Hello {{ nmae }}", "welcome.txt, line 1: 'nmae' is undefined"),
+        (
+            "welcome.txt",
+            "A\n{% if not name %}{{ nmae }}{% endif %}",
+            "welcome.txt, line 2: 'nmae' is",
+        ),
+        ("welcome.txt", "Hello {{ order.id }}", "welcome.txt, line 1: 'order' is undefined"),
+        ("order_paid.txt", "Hello {{ order.nmae }}", "order_paid.txt, line 1: "),
+        ("welcome.html", "{% include 'other.html' %}", "welcome.html, line 1: other.html"),
+        ("welcome.txt", "{{ 1 / 0 }}", "welcome.txt, line 1: ZeroDivisionError"),
         ("welcome.txt", "\n\n{# nothing #}", "welcome.txt: its first line must be the subject"),
         ("welcome.inbox.txt", "", "welcome.inbox.txt: its first line must be the subject"),
         ("welcome.txt", b"\xff", "welcome.txt: must be text in UTF-8"),
@@ -102,7 +106,7 @@ def test_a_broken_template_is_found_at_once_and_named(
     ],
 )
 def test_a_template_reaches_nothing_but_its_values(tmp_path: Path, text: str) -> None:
-    assert broken(tmp_path, "welcome.txt", f"Hello\n{text}").startswith("welcome.txt: ")
+    assert broken(tmp_path, "welcome.txt", f"Hello\n{text}").startswith("welcome.txt, line 2: ")
 
 
 def test_a_folder_that_is_not_there_is_told_of(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.commands import new
-from service.commands.scaffold.names import BadName, Names, plural_of
+from service.commands.scaffold.names import BadName, Names, clashes, plural_of
 from service.commands.scaffold.noun import CannotScaffold, plan
 from service.commands.scaffold.places import EDITS, FILES, MADE
 from service.commands.scaffold.tree import Edit, NoPlace, Tree
@@ -59,6 +59,8 @@ def test_each_form_of_a_name_stands_where_it_belongs() -> None:
             "lambda",
             "list",
             "object",
+            "exception",
+            "true",
         ),
     ],
 )
@@ -68,7 +70,8 @@ def test_what_is_no_plain_word_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("noun", "plural"), [("sheep", "sheep"), ("value", None), ("key", None), ("row", "Rows")]
+    ("noun", "plural"),
+    [("sheep", "sheep"), ("value", None), ("key", None), ("read", None), ("row", "Rows")],
 )
 def test_a_bad_plural_is_refused_with_the_mend(noun: str, plural: str | None) -> None:
     with pytest.raises(BadName, match=r"--plural|lower-case"):
@@ -87,11 +90,45 @@ def test_a_bad_plural_is_refused_with_the_mend(noun: str, plural: str | None) ->
         ("user_profile", "service/users/models.py has class UserProfile"),
         ("field", "tests/support/operations.py calls something else 'field'"),
         ("account", "service/app/services.py calls something else 'accounts'"),
+        ("page", "service/pages/service.py calls something else 'Page'"),
+        ("actor", "service/actors/service.py calls something else 'Actor'"),
+        ("raw", "service/raws/service.py calls something else 'Raw'"),
+        ("publisher", "service/publishers/service.py calls something else 'Publisher'"),
+        ("model", "service/models/models.py calls something else 'Model'"),
+        ("instant", "service/instants/schemas.py calls something else 'Instant'"),
+        ("meta", "service/metas/models.py calls something else 'Meta'"),
+        ("versioned", "service/versioneds/schemas.py calls something else 'VersionedView'"),
+        ("call", "protos/arcana_protos/client.py calls something else '_Calls'"),
+        ("google", "protos/arcana/google.proto calls something else 'google'"),
+        ("log", "tests/contract/test_logs.py is there"),
     ],
 )
 def test_a_name_that_is_taken_is_refused(noun: str, why: str) -> None:
     with pytest.raises(CannotScaffold, match=f"The name is taken: {why}"):
         plan(ROOT, Names.of(noun))
+
+
+@pytest.mark.parametrize("noun", ["item", "view", "version", "team", "address", "reply", "config"])
+def test_a_word_that_templates_only_say_is_free(noun: str) -> None:
+    assert plan(ROOT, Names.of(noun)).new
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "why"),
+    [
+        (
+            "service/zqnouns/x.py",
+            "from a import Parcel\n\nclass Zqnoun: ...\n",
+            "service/parcels/x.py calls something else 'Parcel'",
+        ),
+        ("x.py", "def zqnouns(parcels): ...\n", "x.py calls something else 'parcels'"),
+        ("x.py", "a._zqnouns = a._parcels\n", "x.py calls something else '_parcels'"),
+        ("x.proto", "package a.zqnoun; parcel.Empty", "x.proto calls something else 'parcel'"),
+    ],
+)
+def test_what_a_template_comes_to_use_is_found_in_it(path: str, text: str, why: str) -> None:
+    assert list(clashes(Names.of("parcel"), {path: text})) == [why]
+    assert list(clashes(Names.of("crate"), {path: text})) == []
 
 
 def test_outside_of_a_checkout_nothing_is_done(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from service import checkout
-from service.commands.scaffold.names import BadName, Names, taken
-from service.commands.scaffold.places import EDITS, FILES, MADE, SHARED
+from service.commands.scaffold.names import SAMPLE, BadName, Names, clashes, taken
+from service.commands.scaffold.places import EDITS, FILES, MADE
 from service.commands.scaffold.tree import NoPlace, Tree
 from service.infra.database import Database
 from service.infra.migrations import Migrator
@@ -33,21 +33,40 @@ def plan(root: Path, names: Names) -> Tree:
     """
     if missing := [name for name in CHECKOUT if not (root / name).exists()]:
         raise CannotScaffold(f"{root} is no checkout of Arcana: it has no {missing[0]}.")
-    tree = Tree(root)
     try:
-        for edit in EDITS:
-            tree.edit(replace(edit, text=names.fill(edit.text)))
-        if found := next(taken(names, root, SHARED), None):
+        tree = _changed(root, names)
+        if found := next(_in_the_way(root, names), None):
             raise CannotScaffold(f"The name is taken: {found}. Choose another.")
-        for path, template in FILES.items():
-            text = (TEMPLATES / f"{template}.tmpl").read_text(encoding="utf-8")
-            tree.add(names.fill(path), _checked(path, names.fill(text)))
+        for path, text in _new(names):
+            tree.add(path, _checked(path, text))
     except (BadName, NoPlace) as error:
         raise CannotScaffold(
             f"Nothing was written. {error}. See 'Add a noun' in CONTRIBUTING.md, which tells how"
             " to do it by hand; service/commands/scaffold/places.py knows the places."
         ) from None
     return tree
+
+
+def _changed(root: Path, names: Names) -> Tree:
+    """Raises: NoPlace."""
+    tree = Tree(root)
+    for edit in EDITS:
+        tree.edit(replace(edit, text=names.fill(edit.text)))
+    return tree
+
+
+def _new(names: Names) -> Iterator[tuple[str, str]]:
+    for path, template in FILES.items():
+        text = (TEMPLATES / f"{template}.tmpl").read_text(encoding="utf-8")
+        yield names.fill(path), names.fill(text)
+
+
+def _in_the_way(root: Path, names: Names) -> Iterator[str]:
+    """What has the noun's name already, or would in the files that it gets, in words."""
+    yield from taken(names, root)
+    files = {**_changed(root, SAMPLE).changed, **dict(_new(SAMPLE))}
+    code = {path: text for path, text in files.items() if path.endswith((".py", ".proto"))}
+    yield from clashes(names, code)
 
 
 def _checked(path: str, text: str) -> str:

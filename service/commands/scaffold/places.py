@@ -29,8 +29,6 @@ SERVICES, DOORS = "service/app/services.py", "service/app/doors.py"
 CLIENT = "protos/arcana_protos/client.py"
 OPERATIONS, POLICY = "tests/support/operations.py", "tests/contract/test_policy.py"
 LOGS = "tests/contract/test_logs.py"
-SHARED = (SERVICES, DOORS, CLIENT, OPERATIONS)
-"""Files in which the noun's names stand beside the names of other things."""
 
 WIRING = """
     @cached_property
