@@ -495,4 +495,4 @@ async def test_the_command_line_says_what_is_wrong_in_one_line(
     live: Live, ada: Person, tmp_path: Path
 ) -> None:
     said = await created(live, tmp_path, "--email", ada.email)
-    assert said == "That e-mail is already registered.\n"
+    assert said == "Error: That e-mail is already registered.\n"

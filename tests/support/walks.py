@@ -111,11 +111,14 @@ async def walk_with_grpclib(service: Service, admin: Admin) -> None:
         with pytest.raises(ArcanaError) as refused:
             await ada.users.list_users(ListUsersRequest())
         assert refused.value.code == "forbidden"
+        before = ada.tokens
         await root.roles.grant_role(GrantRoleRequest(user_id=made.id, name="service"))
-        # the client trades its refresh token by itself, and so gets the new role
+        # once its worker has heard, the client trades its refresh token by itself
         async with asyncio.timeout(HEARD_WITHIN):
-            while (await ada.auth.who_am_i(Empty())).roles != ["service", "user"]:
+            while ada.tokens == before:
+                assert (await ada.auth.who_am_i(Empty())).id == made.id
                 await asyncio.sleep(0.01)
+        assert (await ada.auth.who_am_i(Empty())).roles == ["service", "user"]
         assert ada.tokens is not None
         asked = IntrospectRequest(token=ada.tokens.access_token)
         assert (await ada.auth.introspect(asked)).active

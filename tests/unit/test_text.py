@@ -166,7 +166,7 @@ def test_folding_keeps_parts_of_ascii_text_findable(text: str, before: str, afte
     assert folded(ascii_only) in folded(f"{before} {ascii_only} {after}")
 
 
-@pytest.mark.parametrize("text", ["1_0", "1.0", " 1", "٣", "1e3", "", "+1", "0x1", "9" * 11])
+@pytest.mark.parametrize("text", ["1_0", "1.0", " 1", "٣", "1e3", "", "+1", "0x1", "9" * 100])
 def test_a_number_as_text_has_ascii_digits_only(text: str) -> None:
     with pytest.raises(ValidationError):
         NUMBER.validate_python(text, strict=True)
